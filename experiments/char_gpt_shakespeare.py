@@ -1,0 +1,54 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Character GPT on tiny Shakespeare, the small setting that fits a laptop.
+
+Paper:     nanoGPT (Karpathy 2022), README, "I only have a macbook": 4 layers, 4 heads, width 128, context 64, batch 12,
+           2,000 updates, no dropout, learning rate 1e-3 to 1e-4 on a cosine after 100 of warm-up
+Command:   python launch.py train char_gpt_shakespeare data=text:PATH/input.txt
+Data:      1,115,394 characters (Karpathy 2015, char-rnn), the last tenth held out
+Hardware:  2 CPU cores, some two minutes
+Expected:  validation loss 1.88 nats per character
+Observed:  see the README
+"""
+
+import dataclasses
+
+from seqjax.data.pipeline import Data
+from seqjax.data.sources import Source
+from seqjax.experiment import Experiment, Run
+from seqjax.models.transformer import TransformerConfig
+from seqjax.objectives.clm import CLM
+from seqjax.training.optimizers import Optimizer
+
+HARDWARE = "2 CPU cores"
+
+
+def experiment() -> Experiment:
+    """The published setting."""
+    return Experiment(
+        name="char_gpt_shakespeare",
+        data=Data(
+            source=Source(train="text:data/tinyshakespeare/input.txt", holdout=0.1),
+            tokenizer="chars", length=64, batch=12, eval_batch=128, layout="stream",
+        ),
+        model=TransformerConfig(
+            vocab_size=70, layers=4, width=128, heads=4, mlp_width=512, max_length=64, use_bias=False, dropout=0.0
+        ),
+        objective=CLM(),
+        optimizer=Optimizer(
+            peak_lr=1e-3, end_lr=1e-4, schedule="cosine", warmup=100, b2=0.99, weight_decay=0.1, clip=1.0
+        ),
+        run=Run(steps=2000, log_every=20, eval_every=250),
+    )  # fmt: skip
+
+
+def tiny() -> Experiment:
+    """Seconds anywhere, on the embedded text."""
+    full = experiment()
+    return dataclasses.replace(
+        full,
+        data=dataclasses.replace(full.data, source=Source(train="stdlib/docs"), length=32, batch=8, limit=10),
+        model=dataclasses.replace(full.model, vocab_size=0, layers=2, width=32, heads=2, mlp_width=64),
+        optimizer=dataclasses.replace(full.optimizer, warmup=2),
+        run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16),
+    )

@@ -1,0 +1,106 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pretrain, fine-tune and use sequence models.
+
+  python launch.py quickstart                       the tour: pretrain, fine-tune, generate, in five minutes on a laptop
+  python launch.py list                             the experiments
+  python launch.py train NAME [key=value ...]       run one
+
+Settings are overridden by their dotted names, as `show` prints them: run.steps=500 data=text:/corpus/*.txt
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parses, calls, prints; returns the exit status: 0, 1 for a run that diverged, 2 for a mistake of the user's."""
+    options = vars(_parser().parse_args(arguments))
+    command, as_json = options.pop("command"), options.pop("json")
+    if command is None:
+        _parser().print_help()
+        return 0
+    from seqjax import commands
+    from seqjax.errors import Diverged, UserError
+
+    try:
+        result, text = commands.COMMANDS[command](**options)
+    except (UserError, Diverged) as error:
+        print(f"error: {error}", file=sys.stderr)
+        if as_json:
+            print(json.dumps({"error": str(error)}))
+        return 2 if isinstance(error, UserError) else 1
+    print(text, file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        print(json.dumps(result))
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line."""
+
+    def error(self, message: str) -> Any:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="launch.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    parser.set_defaults(json=False)
+
+    def add(name: str, help: str, *groups: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
+        sub = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        for group in groups:
+            group(sub)
+        sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
+        return sub
+
+    add("list", "the experiments, one line each")
+    show = add("show", "an experiment's resolved configuration as JSON", _experiment)
+    show.add_argument("--diff", action="store_true", help="only what differs from the experiment it is a variation of")
+    add("check", "a dry run: data, shapes, parameters, memory and devices; nothing is trained", _experiment)
+    tour = add("quickstart", "pretrain, fine-tune from the checkpoint and from scratch, generate: the main job", _run)
+    tour.add_argument("--seeds", type=int, default=1, metavar="N", help="fine-tune with N seeds each (default 1)")
+    add("train", "pretrain or fine-tune, as the experiment says; goes on where DIR holds its run", _experiment, _run)
+    evaluate = add("eval", "score a run's best checkpoint", _folder)
+    evaluate.add_argument("--split", default="validation", help="default: validation")
+    evaluate.add_argument("--step", default="best", metavar="STEP", help="best (default), newest or a number")
+    _sampling(add("generate", "continue a prompt with a causal language model's run", _folder))
+    reproduce = add("reproduce", "run a recorded run again in a new folder and compare the two", _folder, _run)
+    reproduce.add_argument("--tolerance", type=float, default=1e-5, help="relative, of any metric (default 1e-5)")
+    diff = add("diff", "why two runs differ: settings, data, versions, hardware, first differing step")
+    diff.add_argument("a", metavar="DIR1", help="a run's folder")
+    diff.add_argument("b", metavar="DIR2", help="another")
+    return parser
+
+
+def _experiment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="an experiment, as `launch.py list` shows them")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings by dotted name: run.steps=500")
+    parser.add_argument("--tiny", action="store_true", help="the experiment's tiny version: seconds on any machine")
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", dest="into", metavar="DIR", help="the run's folder (default: one under runs/)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="a run's folder")
+
+
+def _sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompt", required=True, help="the text to continue")
+    parser.add_argument("--max-new", type=int, default=100, metavar="N", help="most new tokens (default 100)")
+    parser.add_argument("--temperature", type=float, default=0.8, metavar="T", help="0 is greedy (default 0.8)")
+    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="sample among the K likeliest (default: all)")
+    parser.add_argument("--top-p", type=float, default=1.0, metavar="P", help="nucleus sampling (default: off)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws (default 0)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

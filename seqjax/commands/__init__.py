@@ -1,0 +1,20 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `launch.py` calls: each command takes its options and returns (result as JSON values, text to print)."""
+
+from seqjax.commands.compare import diff, reproduce
+from seqjax.commands.experiments import check, list_experiments, show
+from seqjax.commands.quickstart import quickstart
+from seqjax.commands.runs import evaluate, generate, train
+
+COMMANDS = {
+    "list": list_experiments,
+    "show": show,
+    "check": check,
+    "quickstart": quickstart,
+    "train": train,
+    "eval": evaluate,
+    "generate": generate,
+    "reproduce": reproduce,
+    "diff": diff,
+}

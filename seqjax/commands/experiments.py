@@ -1,0 +1,115 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about experiments that train nothing: list, show, check."""
+
+import json
+from typing import Any
+
+import jax
+import numpy as np
+
+from seqjax import experiment as experiments
+from seqjax import rng, trees
+from seqjax.config import differences, to_json
+from seqjax.data.stdlib import describe
+from seqjax.models.model import build, initialise, shapes, training_flops
+from seqjax.training import environment, optimizers
+from seqjax.training.parallel import Devices
+from seqjax.training.prepare import Prepared, prepare
+from seqjax.training.step import initial_state, train_step
+
+Result = tuple[Any, str]
+
+
+def list_experiments() -> Result:
+    """Returns each experiment's name, first line, parameters and hardware."""
+    found = []
+    for name in experiments.names():
+        module = experiments.module(name)
+        experiment = module.experiment()
+        size = trees.count(shapes(build(experiment.model))["trunk"]) if experiment.model.vocab_size else None
+        found.append({"name": name, "summary": experiments.summary(name), "parameters": size, "hardware": module.HARDWARE})
+    width = max(len(entry["name"]) for entry in found)
+    lines = [
+        f"{entry['name']:{width}}  {_millions(entry['parameters']):>7}  {entry['hardware']:14}  {entry['summary']}"
+        for entry in found
+    ]
+    return found, "\n".join(lines)
+
+
+def show(name: str, overrides: list[str], tiny: bool, diff: bool) -> Result:
+    """Returns the configuration, or {key: [base's value, this one's]} of what differs from its base."""
+    resolved = to_json(experiments.resolve(name, overrides, tiny))
+    result: Any = resolved
+    if diff:
+        changed = differences(to_json(experiments.base(name)), resolved)
+        result = {key: list(pair) for key, pair in changed.items()}
+    return result, json.dumps(result, indent=1)
+
+
+def check(name: str, overrides: list[str], tiny: bool) -> Result:
+    """Returns what a run would read, build and need."""
+    prepared = prepare(experiments.resolve(name, overrides, tiny))
+    experiment, dataset = prepared.experiment, prepared.dataset
+    devices = Devices(experiment.parallel)
+    devices.check(experiment.data.batch, experiment.run.accumulate)
+    data: dict[str, Any] = {}
+    for split in ("train", "validation"):
+        rows = dataset.rows(split)
+        filled = int(np.sum(rows.windows[:, 2] - rows.windows[:, 1])) / int(np.sum(rows.widths))
+        data[split] = {
+            "records": len(dataset.records(split)),
+            "tokens": int(len(rows.corpus.tokens)),
+            "rows": len(rows),
+            "filled": round(filled, 4),
+            "hash": rows.corpus.hash,
+        }
+    batch = next(dataset.evaluation("train", experiment.run.seed, limit=1))
+    batch = {name: (experiment.data.batch, *x.shape[1:]) for name, x in batch.items()}
+    data["batch"] = {name: list(shape) for name, shape in batch.items()}
+    data["updates_per_epoch"] = len(dataset.rows("train")) / experiment.data.batch
+    if experiment.data.source.train.startswith("stdlib/"):
+        data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
+    tree = shapes(prepared.model)
+    length = experiment.data.length
+    flops = training_flops(experiment.model, experiment.data.batch, length, experiment.objective.predictions(length))
+    result = {
+        "name": experiment.name,
+        "data": data,
+        "tokenizer": {"size": dataset.tokenizer.size, "hash": dataset.tokenizer.hash},
+        "parameters": trees.count(tree),
+        "parameters_by_part": {part: trees.count(tree[part]) for part in tree},
+        "flops_per_update": flops,
+        "memory": memory(prepared, devices),
+        "devices": environment.hardware() | {"used": len(devices)},
+    }
+    return result, json.dumps(result, indent=1)
+
+
+def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
+    """Returns bytes per device of one update, as the compiler plans it for the devices that are here.
+
+    Keys: "state" (parameters, optimiser state and step), "batch", "temporaries" (activations, gradients), "total".
+    """
+    experiment, model, dataset = prepared.experiment, prepared.model, prepared.dataset
+    optimizer = optimizers.build(experiment.optimizer, shapes(model), experiment.run.steps)
+    state = jax.eval_shape(lambda: initial_state(initialise(model, rng.key(0, "params")), optimizer))
+    example = next(dataset.evaluation("train", 0, limit=1))
+    rows = experiment.data.batch // len(devices)
+    batch = {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in example.items()}
+
+    def update(state: Any, batch: Any, key: jax.Array) -> Any:
+        options: dict[str, Any] = {"optimizer": optimizer, "accumulate": experiment.run.accumulate}
+        return train_step(state, batch, key, apply=model.apply, objective=dataset.objective, **options)
+
+    key = jax.eval_shape(lambda: rng.key(0, "dropout"))
+    plan = jax.jit(update, donate_argnums=0).lower(state, batch, key).compile().memory_analysis()
+    state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))
+    batch_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in batch.values())
+    temporaries = int(plan.temp_size_in_bytes)
+    total = state_bytes + batch_bytes + temporaries
+    return {"state": state_bytes, "batch": batch_bytes, "temporaries": temporaries, "total": total}
+
+
+def _millions(count: int | None) -> str:
+    return "-" if count is None else f"{count / 1e6:.1f}M"

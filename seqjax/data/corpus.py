@@ -1,0 +1,229 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A tokenised data set on disk: ragged arrays, made once for each (data, tokenizer) and then read at random.
+
+Because every document's length is known, which document stands in which row of which batch is plain index arithmetic:
+order needs no replay after a restart and no agreement between hosts.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from seqjax.config import unknown
+from seqjax.data.cache import cache_dir
+from seqjax.errors import UserError
+
+_FORMAT = 1  # part of each folder's name: raise it when what stands in a folder changes
+_BATCH = 512  # records tokenised in one call
+
+
+class Records(Protocol):
+    """Random access to dicts with `text` (and `pair`, `label`) or `words` and `tags`; see `seqjax.data.sources`."""
+
+    fingerprint: str
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+
+class Encoder(Protocol):
+    """What a corpus needs of a tokenizer; see `seqjax.data.tokenizers`."""
+
+    size: int
+    eos: int
+    hash: str
+
+    def encode_batch(self, texts: list[str]) -> list[list[int]]: ...
+    def encode_words(self, words: list[str]) -> tuple[list[int], list[int]]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Documents as flat arrays. Document i is tokens[offsets[i]:offsets[i + 1]]; its last token is the end token.
+
+    Attributes:
+      tokens: ids of all documents, one after the other.
+      offsets: int64 [documents + 1].
+      first: int64 [documents]: how many of a document's tokens are its first text (all but the end, unless a pair).
+      label: int32 [documents], or None.
+      tags: int32 like tokens: the tag of the word that begins here, -1 elsewhere; or None.
+      pair: whether documents are pairs of texts.
+      bytes: of the original text in UTF-8.
+      hash: sha256 of all of the above.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    first: np.ndarray
+    label: np.ndarray | None
+    tags: np.ndarray | None
+    pair: bool
+    bytes: int
+    hash: str
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 [documents]: tokens of each document without the end token."""
+        return np.diff(self.offsets) - 1
+
+
+def label_names(records: Records, reads: str) -> tuple[str, ...]:
+    """Returns the names of the classes ("label") or tags ("tags") of the training records, sorted unless declared."""
+    if reads == "label":
+        return records.labels or tuple(sorted({_field(records, i, "label") for i in range(len(records))}))
+    names = records.labels or {tag for i in range(len(records)) for tag in _field(records, i, "tags")}
+    return tuple(sorted(names, key=lambda tag: (tag != "O", tag)))
+
+
+def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str] = ()) -> Corpus:
+    """Returns the tokenised records, from the cache folder if they stand there already.
+
+    Args:
+      records: what to tokenise.
+      tokenizer: by what.
+      reads: "text", "label" (text, perhaps pair, and a class) or "tags" (words and their tags).
+      labels: names of classes or tags; their order gives the ids.
+
+    Raises:
+      UserError: no records, a record without the field that is read, or a label that is not among `labels`.
+    """
+    if not len(records):
+        raise UserError("the data holds no records")
+    identity = json.dumps([_FORMAT, records.fingerprint, tokenizer.hash, reads, list(labels)])
+    folder = cache_dir() / "corpora" / hashlib.sha256(identity.encode()).hexdigest()[:24]
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix="partial-"))
+        try:
+            _write(partial, records, tokenizer, reads, labels)
+            os.rename(partial, folder)
+        except OSError:
+            if not folder.exists():  # else another process was first; the two are equal
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return _read(folder)
+
+
+def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str]) -> None:
+    dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.int32)
+    lengths, firsts, numbers = [], [], []
+    tags: list[int] = []
+    pair, size = False, 0
+    with open(folder / "tokens.bin", "wb") as out:
+        for start in _progress(range(0, len(records), _BATCH), len(records)):
+            places = range(start, min(start + _BATCH, len(records)))
+            if reads == "tags":
+                documents = []
+                for i in places:
+                    ids, owners = tokenizer.encode_words(_field(records, i, "words"))
+                    numbered = [_number(tag, labels, records, i) for tag in _field(records, i, "tags")]
+                    begins = [j == 0 or owners[j] != owners[j - 1] for j in range(len(owners))]
+                    tags += [numbered[word] if begin else -1 for word, begin in zip(owners, begins, strict=True)]
+                    tags.append(-1)
+                    documents.append(ids)
+                firsts += [len(ids) for ids in documents]
+            else:
+                texts = [_field(records, i, "text") for i in places]
+                size += sum(len(text.encode()) for text in texts)
+                documents = tokenizer.encode_batch(texts)
+                firsts += [len(ids) for ids in documents]
+                if reads == "label":
+                    numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places]
+                    if "pair" in records[start]:
+                        pair = True
+                        seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
+                        documents = [a + b for a, b in zip(documents, seconds, strict=True)]
+            for ids in documents:
+                out.write(np.asarray([*ids, tokenizer.eos], dtype).tobytes())
+                lengths.append(len(ids) + 1)
+    np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+    np.save(folder / "first.npy", np.asarray(firsts, np.int64))
+    if reads == "label":
+        np.save(folder / "label.npy", np.asarray(numbers, np.int32))
+    if reads == "tags":
+        np.save(folder / "tags.npy", np.asarray(tags, np.int32))
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        with open(path, "rb") as file:
+            digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    meta = {"dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest()}
+    (folder / "meta.json").write_text(json.dumps(meta))
+
+
+def _read(folder: Path) -> Corpus:
+    meta = json.loads((folder / "meta.json").read_text())
+
+    def load(name: str) -> np.ndarray | None:
+        path = folder / f"{name}.npy"
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    offsets, first = np.load(folder / "offsets.npy", mmap_mode="r"), np.load(folder / "first.npy", mmap_mode="r")
+    tokens = np.memmap(folder / "tokens.bin", meta["dtype"], mode="r")
+    return Corpus(tokens, offsets, first, load("label"), load("tags"), meta["pair"], meta["bytes"], meta["hash"])
+
+
+def _field(records: Records, index: int, name: str) -> Any:
+    record = records[index]
+    if name not in record:
+        raise UserError(f"record {index + 1} has no '{name}' (it has {', '.join(record)}); set data.source.{name}")
+    return record[name]
+
+
+def _number(label: str, labels: Sequence[str], records: Records, index: int) -> int:
+    if label not in labels:
+        raise UserError(
+            f"record {index + 1}: {unknown('label', str(label), list(labels))} (labels of the training data)"
+        )
+    return list(labels).index(label)
+
+
+def _progress(batches: range, total: int) -> Iterable[int]:
+    """Shows a bar on stderr where there is enough to do to be worth watching."""
+    from rich.console import Console
+    from rich.progress import track
+
+    quiet = total < 20_000
+    return track(batches, f"tokenising {total:,} records", console=Console(stderr=True), transient=True, disable=quiet)
+
+
+@dataclasses.dataclass(frozen=True)
+class Subset:
+    """Some of the records, in a given order."""
+
+    records: Records
+    places: tuple[int, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the records and with the choice."""
+        return f"{self.records.fingerprint} {hashlib.sha256(np.asarray(self.places).tobytes()).hexdigest()}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of all the records."""
+        return self.records.labels
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.records[self.places[index]]
+
+
+def sample(records: Records, count: int) -> Subset:
+    """Returns `count` of the records, chosen at random but always the same ones; fewer are part of more."""
+    return Subset(records, tuple(np.random.default_rng(0).permutation(len(records))[:count].tolist()))

@@ -1,0 +1,200 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records in text files: plain text, JSON lines, TSV, CSV and CoNLL columns, each also gzipped.
+
+Whatever is wrong with a line is said in one line, "FILE:LINE: expected ..., found ...".
+"""
+
+import csv
+import glob
+import gzip
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqjax.errors import UserError
+
+Row = tuple[int, dict[str, Any]]  # line number (from 1) and the columns as the file names them
+
+
+def expand(patterns: str) -> list[Path]:
+    """Returns the files that comma-separated globs match: each glob's in sorted order, none twice.
+
+    Raises:
+      UserError: a glob that matches no file.
+    """
+    found: dict[Path, None] = {}
+    # A file whose very name has a comma or a bracket in it is taken at its word.
+    whole = [patterns] if Path(patterns).expanduser().is_file() else patterns.split(",")
+    for pattern in (part.strip() for part in whole):
+        path = os.path.expanduser(pattern)
+        if not pattern:
+            raise UserError(f"expected a file or a glob between the commas, found nothing in '{patterns}'")
+        matches = [path] if os.path.isfile(path) else sorted(glob.glob(path, recursive=True))
+        names = [Path(match) for match in matches if os.path.isfile(match)]
+        if not names:
+            folder = f"; it is a folder, write '{pattern}/*'" if os.path.isdir(path) else ""
+            raise UserError(f"no file matches '{pattern}'{folder}")
+        found |= dict.fromkeys(names)
+    return list(found)
+
+
+def identity(paths: list[Path]) -> list[tuple[str, int, int]]:
+    """Returns (name, size in bytes, time of modification in ns) of each file."""
+    stats = [path.stat() for path in paths]
+    return [(path.name, stat.st_size, stat.st_mtime_ns) for path, stat in zip(paths, stats, strict=True)]
+
+
+def read_text(path: Path, encoding: str) -> str:
+    """Returns the text of a file (gunzipped if its name ends in .gz), with "\\n" line ends and no byte-order mark.
+
+    Raises:
+      UserError: the file cannot be read or is not in this encoding.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        found = f"found byte 0x{error.object[error.start]:02x} at byte {error.start}"
+        raise UserError(
+            f"{path}:{line}: expected {encoding} text, {found}; "
+            "if the file is in another encoding say so, for example data.source.encoding=latin-1"
+        ) from None
+    except LookupError:
+        raise UserError(f"unknown encoding '{encoding}'; try utf-8 or latin-1") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path}:1: expected gzip data, found {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+@dataclass(frozen=True)
+class TextFiles:
+    """One record a file; a file is read when its record is asked for, so a corpus need not fit in memory."""
+
+    paths: list[Path]
+    encoding: str
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict[str, str]:
+        path = self.paths[index]
+        text = read_text(path, self.encoding)
+        if not text.strip():
+            raise UserError(f"{path}:1: expected text, found an empty file")
+        return {"text": text}
+
+
+def text_rows(path: Path, text: str, unit: str) -> Iterator[Row]:
+    """Yields each line that is not blank, or each paragraph (paragraphs stand between blank lines)."""
+    # str.splitlines would also break at U+2028 and the like, which belong to the text.
+    if unit == "line":
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield number, {"text": line}
+        return
+    number = 1
+    for part in re.split(r"(\n[^\S\n]*(?:\n[^\S\n]*)+)", text):
+        if part.strip():
+            yield number + (len(part) - len(part.lstrip("\n"))), {"text": part.strip("\n")}
+        number += part.count("\n")
+
+
+def json_rows(path: Path, text: str) -> Iterator[Row]:
+    """Yields the object on each line that is not blank."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            raise UserError(f"{path}:{number}: expected one JSON object, found {line!r:.60} ({reason})") from None
+        except RecursionError:
+            raise UserError(f"{path}:{number}: expected one JSON object, found one nested too deep") from None
+        if not isinstance(value, dict):
+            raise UserError(f"{path}:{number}: expected one JSON object, found {line!r:.60}")
+        yield number, value
+
+
+def tsv_rows(path: Path, text: str, header: bool) -> Iterator[Row]:
+    """Yields the tab-separated columns of each line that is not empty. A quote is a character like any other."""
+    lines = ((number, line.split("\t")) for number, line in enumerate(text.split("\n"), 1) if line)
+    yield from _columns(path, lines, header)
+
+
+def csv_rows(path: Path, text: str, header: bool) -> Iterator[Row]:
+    """Yields the comma-separated columns of each row; a quoted field may hold commas, quotes and line ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+
+    def lines() -> Iterator[tuple[int, list[str]]]:
+        while True:
+            number = reader.line_num + 1
+            limit = csv.field_size_limit(max(len(text), 1))  # the default would refuse a text of 128 kB
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise UserError(f"{path}:{number}: expected comma-separated fields, found {error}") from None
+            finally:
+                csv.field_size_limit(limit)
+            if row:
+                yield number, row
+
+    yield from _columns(path, lines(), header)
+
+
+def conll_rows(path: Path, text: str, words: int, tags: int) -> Iterator[Row]:
+    """Yields sentences, which blank lines end; columns `words` and `tags` (from 0; -1 is the last) of each line.
+
+    Columns stand between tabs where a line has one, else between spaces. -DOCSTART- lines are left out.
+    """
+    first = 1
+    sentence: list[str] = []
+    labels: list[str] = []
+    for number, line in enumerate(text.split("\n") + [""], 1):
+        if not line.strip():
+            if sentence:
+                yield first, {"words": sentence, "tags": labels}
+            sentence, labels = [], []
+            continue
+        columns = line.rstrip("\t").split("\t") if "\t" in line else [part for part in line.split(" ") if part]
+        if columns[0] == "-DOCSTART-":
+            continue
+        need = max(2, words + 1, tags + 1)
+        if len(columns) < need:
+            raise UserError(
+                f"{path}:{number}: expected a word and its tag in {need} or more columns, found {line!r:.60}"
+            )
+        first = number if not sentence else first
+        sentence.append(columns[words].strip())
+        labels.append(columns[tags].strip())
+
+
+def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool) -> Iterator[Row]:
+    names: list[str] = []
+    for number, fields in lines:
+        if not names:
+            names = [name.strip() for name in fields] if header else [str(i) for i in range(len(fields))]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise UserError(
+                    f"{path}:{number}: expected a different name for each column, found '{twice}' more than once; "
+                    "if the first line is data, set data.source.header=false"
+                )
+            if header:
+                continue
+        if len(fields) != len(names):
+            raise UserError(f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}")
+        yield number, dict(zip(names, fields, strict=True))

@@ -1,0 +1,204 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From rows to batches (Grain): training order is a function of (seed, step) alone, evaluation sees each row once."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import grain
+import numpy as np
+
+from seqjax import rng
+from seqjax.data import corpus as corpora
+from seqjax.data import tokenizers
+from seqjax.data.rows import LAYOUTS, Rows, lay_out
+from seqjax.data.sources import Source, open_split
+from seqjax.errors import UserError
+from seqjax.objectives.objective import Objective
+
+Example = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What is read, how it is tokenised and laid out."""
+
+    shorthand: ClassVar[str] = "source"
+
+    source: Source = Source()
+    tokenizer: str = "bpe:8192"
+    length: int = 128  # L: tokens that the model reads in a row
+    batch: int = 32  # B: rows of an update, over all devices and accumulation steps
+    eval_batch: int = 64
+    layout: str = "pack"  # "pack", "stream", "pad" or "bucket"; see seqjax.data.rows.lay_out
+    buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
+    limit: int = 0  # train on a fixed random choice of so many records (0: all)
+    threads: int = 2  # that prepare batches ahead of the step
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise UserError(f"data.layout: '{self.layout}' is not one of {', '.join(LAYOUTS)}")
+        for name in ("batch", "eval_batch", "threads"):
+            if getattr(self, name) < 1:
+                raise UserError(f"data.{name}={getattr(self, name)} must be at least 1")
+        if self.layout == "bucket" and not self.buckets:
+            raise UserError("data.layout=bucket needs data.buckets, for example data.buckets=32,64")
+
+
+@dataclasses.dataclass
+class Dataset:
+    """An opened data set: records by split, their tokenizer, and batches for one objective.
+
+    Attributes:
+      config: what was asked for.
+      objective: whose examples are made.
+      tokenizer: from text to ids and back.
+      records: function from a split's name to its records.
+    """
+
+    config: Data
+    objective: Objective
+    tokenizer: Any
+    records: Callable[[str], Any]
+
+    def __post_init__(self) -> None:
+        self.rows: Callable[[str], Rows] = functools.cache(self._lay_out)  # tokenised on first use
+
+    def _lay_out(self, split: str) -> Rows:
+        objective, data = self.objective, self.config
+        records = self.records(split)
+        if split == "train" and data.limit:
+            records = corpora.sample(records, data.limit)
+        labels = getattr(objective, "labels", ())
+        corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels)
+        framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
+        # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
+        rows = lay_out(corpus, self.tokenizer, data.layout, framing, data.length, lookahead, data.buckets, whole)
+        if not len(rows):
+            raise UserError(f"split '{split}' holds no text to make rows of")
+        return rows
+
+    def example(self, split: str, seed: int, epoch: int, record: int) -> Example:
+        """Returns one example, a function of its arguments alone."""
+        rows = self.rows(split)
+        generator = rng.generator(seed, self.objective.corruption_epoch(epoch), record)
+        return self.objective.corrupt(rows.row(record, self._shift(rows, seed, epoch)), generator, self.tokenizer)
+
+    def _shift(self, rows: Rows, seed: int, epoch: int) -> int:
+        """Where a stream's rows begin: another place in each epoch, so that no token always comes first in its row."""
+        return int(np.random.default_rng((seed, epoch)).integers(rows.stride)) if rows.stride and epoch else 0
+
+    def train(self, seed: int, host: int = 0, hosts: int = 1) -> grain.DatasetIterator:
+        """Returns endless training batches: this host's rows of each, [B / hosts, ...].
+
+        The iterator's state is JSON; its position counts batches, so it fits any number of hosts.
+
+        Raises:
+          UserError: the batch does not divide among the hosts.
+        """
+        rows, size = self.rows("train"), self.config.batch
+        if size % hosts:
+            raise UserError(f"data.batch={size} does not divide among {hosts} hosts")
+        if len(set(rows.widths.tolist())) > 1:
+            order = bucket_order(rows.widths, size, seed)
+            chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts))
+            dataset = chosen.map(_Gather(self, seed))
+        else:
+            count = len(rows)
+            dataset = grain.MapDataset.range(count).seed(seed).shuffle().repeat()
+            dataset = dataset.map_with_index(lambda i, record: self.example("train", seed, i // count, record))
+            dataset = dataset[host::hosts].batch(size // hosts, drop_remainder=True)
+        options = grain.ReadOptions(num_threads=self.config.threads, prefetch_buffer_size=2 * self.config.threads)
+        return iter(dataset.to_iter_dataset(options))
+
+    def evaluation(self, split: str, seed: int, multiple: int = 1, limit: int = 0) -> Iterator[Example]:
+        """Yields batches that hold each row of a split once, in order; the last is filled with rows that count nothing.
+
+        Args:
+          split: its name.
+          seed: of the corruption, which is the same in every evaluation.
+          multiple: the number of rows in a batch is a multiple of this (the number of devices).
+          limit: stop after so many rows (0: all).
+        """
+        rows = self.rows(split)
+        size = -(-self.config.eval_batch // multiple) * multiple
+        records = np.arange(len(rows))[: limit or None]
+        for width in np.unique(rows.widths):
+            same = records[rows.widths[records] == width]
+            for start in range(0, len(same), size):
+                yield pad([self.example(split, seed, 0, int(i)) for i in same[start : start + size]], size)
+
+
+def stack(examples: Sequence[Example]) -> Example:
+    """Returns one batch of examples of equal shapes."""
+    return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
+
+
+def pad(examples: Sequence[Example], size: int) -> Example:
+    """Returns a batch of `size` rows, filled up with zeros: segments and weights of 0 count nothing."""
+    batch = stack(examples)
+    missing = size - len(examples)
+    return {name: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for name, x in batch.items()}
+
+
+def bucket_order(widths: np.ndarray, size: int, seed: int) -> Callable[[int], np.ndarray]:
+    """Returns a function epoch -> int [batches, size]: batches of rows of one width, shuffled within and among widths.
+
+    Rows that do not fill a batch of their width sit out this epoch; which ones changes with the epoch.
+
+    Raises:
+      UserError: no width has enough rows for a batch.
+    """
+    groups = [np.flatnonzero(widths == width) for width in np.unique(widths)]
+    groups = [group for group in groups if len(group) >= size]
+    if not groups:
+        raise UserError(f"data.layout=bucket: no bucket holds data.batch={size} rows; use a smaller batch")
+
+    @functools.lru_cache(maxsize=2)
+    def order(epoch: int) -> np.ndarray:
+        generator = np.random.default_rng((seed, epoch))
+        shuffled = [generator.permutation(group)[: len(group) // size * size] for group in groups]
+        return generator.permutation(np.concatenate(shuffled).reshape(-1, size))
+
+    return order
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lookup(grain.transforms.MapWithIndex):
+    order: Callable[[int], np.ndarray]
+    host: int
+    hosts: int
+
+    def map_with_index(self, index: int, element: int) -> tuple[int, np.ndarray]:
+        epoch = index // len(self.order(0))
+        return epoch, self.order(epoch)[element][self.host :: self.hosts]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Gather(grain.transforms.Map):
+    dataset: Dataset
+    seed: int
+
+    def map(self, element: tuple[int, np.ndarray]) -> Example:
+        epoch, records = element
+        return stack([self.dataset.example("train", self.seed, epoch, int(record)) for record in records])
+
+
+def open_data(config: Data, objective: Objective, tokenizer: Any = None) -> Dataset:
+    """Returns the data set of a configuration; builds the tokenizer from the training text unless one is given."""
+    records = functools.cache(lambda split: open_split(config.source, split))
+    if tokenizer is None:
+        tokenizer = tokenizers.build(config.tokenizer, lambda: _texts(records("train")))
+    return Dataset(config, objective, tokenizer, records)
+
+
+def _texts(records: Any) -> Iterator[str]:
+    for i in range(len(records)):
+        record = records[i]
+        for name in ("text", "pair"):
+            if name in record:
+                yield record[name]
+        if "words" in record:
+            yield " ".join(record["words"])

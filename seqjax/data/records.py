@@ -1,0 +1,80 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every source of data gives: a random-access, picklable sequence of records."""
+
+import hashlib
+import json
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from seqjax.errors import UserError
+
+Record = dict[str, Any]
+
+
+class Rows(Protocol):
+    """What `Records` reads from: a list of dicts, or something that reads each one when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Records:
+    """A random-access sequence of records; it goes to worker processes by pickle.
+
+    A record is a dict. Its canonical keys, where the source has them: `text` and `pair` (str), `label` (str, also for a
+    regression target), `words` and `tags` (list of str, equally long). Other columns keep their names and values.
+
+    Attributes:
+      rows: where the records come from.
+      fingerprint: a hexadecimal name of the content; it changes when the content does.
+      labels: the label names (for a tagged source: the tag names) that the source declares; empty where it declares
+        none, as files do.
+    """
+
+    rows: Rows
+    fingerprint: str
+    labels: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Record:
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"record {index} of {len(self)}")
+        return dict(self.rows[index % len(self)])
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[index] for index in range(len(self)))
+
+
+def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()) -> Records:
+    """Returns records that are already in memory, as a notebook has them, with the keys that `Records` names.
+
+    Raises:
+      UserError: there are none, or one is not a dict with text keys, or its words and tags differ in number.
+    """
+    rows: list[Record] = []
+    for number, record in enumerate(records):
+        if not isinstance(record, Mapping) or not all(isinstance(key, str) for key in record):
+            raise UserError(f"record {number}: expected a dict with text keys, found {record!r:.80}")
+        if "words" in record and "tags" in record and len(record["words"]) != len(record["tags"]):
+            raise UserError(
+                f"record {number}: expected one tag for each of the {len(record['words'])} words, "
+                f"found {len(record['tags'])}"
+            )
+        rows.append(dict(record))
+    if not rows:
+        raise UserError("expected at least one record, found none")
+    return Records(rows, fingerprint(rows), tuple(labels))
+
+
+def fingerprint(content: Any) -> str:
+    """Returns 32 hexadecimal digits that depend on `content` (anything JSON can write; other values by their repr)."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=repr)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]

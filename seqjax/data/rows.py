@@ -1,0 +1,209 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which piece of which document stands in which row: pure index arithmetic over document lengths."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqjax.data.corpus import Corpus
+from seqjax.errors import UserError
+from seqjax.objectives.objective import Row, Vocabulary
+
+LAYOUTS = ("pack", "stream", "pad", "bucket")
+
+
+def cut(lengths: np.ndarray, room: int, overlap: int = 0) -> np.ndarray:
+    """Cuts sequences into windows of at most `room` places, neighbours sharing `overlap` places.
+
+    Args:
+      lengths: int [documents].
+      room: places of a window.
+      overlap: places that a window shares with the one before it. No window holds shared places only.
+
+    Returns:
+      int64 [windows, 3]: document, start, stop. Empty sequences give no window.
+    """
+    stride = room - overlap
+    counts = np.where(lengths > 0, np.maximum(1, -(-(lengths - overlap) // stride)), 0)
+    document = np.repeat(np.arange(len(lengths)), counts)
+    number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = number * stride
+    return np.stack([document, start, np.minimum(start + room, lengths[document])], axis=1).astype(np.int64)
+
+
+def first_fit(sizes: Sequence[int] | np.ndarray, room: int, open_rows: int = 64) -> np.ndarray:
+    """Packs items in order, each into the first of the last `open_rows` rows that has room.
+
+    Returns:
+      int64 [items]: the row of each item. Rows are numbered in the order in which they were begun.
+    """
+    row_of = np.zeros(len(sizes), np.int64)
+    numbers: list[int] = []
+    space: list[int] = []
+    begun = 0
+    for item, size in enumerate(np.asarray(sizes).tolist()):
+        for place, left in enumerate(space):
+            if left >= size:
+                break
+        else:
+            if len(space) == open_rows:
+                fullest = space.index(min(space))
+                del numbers[fullest], space[fullest]
+            place = len(space)
+            numbers.append(begun)
+            space.append(room)
+            begun += 1
+        row_of[item] = numbers[place]
+        space[place] -= size
+    return row_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Random access to rows of fixed width, each one or several framed windows of documents.
+
+    Attributes:
+      corpus: the documents.
+      windows: int64 [windows, 3]: document, start, stop; those of one row stand together.
+      bounds: int64 [rows + 1]: row i holds windows[bounds[i]:bounds[i + 1]].
+      widths: int64 [rows]: places of each row, padding included.
+      framing: "continuous", "wrapped" or "bare" (no special tokens; a stream).
+      vocabulary: special ids.
+      stride: of a stream: tokens from the beginning of one row to that of the next; else 0.
+    """
+
+    corpus: Corpus
+    windows: np.ndarray
+    bounds: np.ndarray
+    widths: np.ndarray
+    framing: str
+    vocabulary: Vocabulary
+    stride: int = 0
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def row(self, index: int, shift: int = 0) -> Row:
+        """Returns tokens, segments and positions [W] and what else the corpus holds for this row.
+
+        Args:
+          index: of the row.
+          shift: begin so many tokens later (in a stream, where rows may begin anywhere); the last row gets shorter.
+        """
+        width = int(self.widths[index])
+        row: Row = {name: np.zeros(width, np.int32) for name in ("tokens", "segments", "positions")}
+        row["tokens"][:] = max(self.vocabulary.pad, 0)
+        if self.corpus.pair:
+            row["token_types"] = np.zeros(width, np.int32)
+        if self.corpus.tags is not None:
+            row["tags"] = np.full(width, -1, np.int32)
+        at = 0
+        for segment, window in enumerate(range(self.bounds[index], self.bounds[index + 1]), start=1):
+            document, start, stop = self.windows[window].tolist()
+            frame = self._frame(document, start + shift, stop + shift)
+            here = slice(at, at + len(frame["tokens"]))
+            for name, values in frame.items():
+                row[name][here] = values
+            row["segments"][here] = segment
+            row["positions"][here] = np.arange(len(frame["tokens"]))
+            at = here.stop
+        if self.corpus.label is not None:
+            row["label"] = self.corpus.label[self.windows[self.bounds[index], 0]]
+        return row
+
+    def _frame(self, document: int, start: int, stop: int) -> Row:
+        tokens, begin = self.corpus.tokens, int(self.corpus.offsets[document])
+        bos, eos = self.vocabulary.bos, self.vocabulary.eos
+        if self.framing == "bare":
+            return {"tokens": tokens[start:stop]}
+        if self.framing == "continuous":  # place 0 of the sequence is the begin token, place i the document's i - 1
+            body = tokens[begin + max(start - 1, 0) : begin + stop - 1]
+            return {"tokens": np.concatenate([[bos], body]) if start == 0 else body}
+        frame = {"tokens": np.concatenate([[bos], tokens[begin + start : begin + stop], [eos]])}
+        if self.corpus.tags is not None:
+            frame["tags"] = np.concatenate([[-1], self.corpus.tags[begin + start : begin + stop], [-1]])
+        if self.corpus.pair:
+            frame = self._frame_pair(document, stop - start)
+        return frame
+
+    def _frame_pair(self, document: int, room: int) -> Row:
+        """[begin] first [end] second [end], the longer text cut first until both fit (Devlin et al. 2019, code)."""
+        begin, end = int(self.corpus.offsets[document]), int(self.corpus.offsets[document + 1]) - 1
+        first, second = int(self.corpus.first[document]), end - begin - int(self.corpus.first[document])
+        while first + second > room:
+            first, second = (first - 1, second) if first > second else (first, second - 1)
+        middle = begin + int(self.corpus.first[document])
+        a, b = self.corpus.tokens[begin : begin + first], self.corpus.tokens[middle : middle + second]
+        bos, eos = self.vocabulary.bos, self.vocabulary.eos
+        types = np.repeat([0, 1], [first + 2, second + 1])
+        return {"tokens": np.concatenate([[bos], a, [eos], b, [eos]]), "token_types": types}
+
+
+def lay_out(
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    layout: str,
+    framing: str,
+    length: int,
+    lookahead: int,
+    buckets: Sequence[int] = (),
+    whole: bool = False,
+) -> Rows:
+    """Returns the rows of a corpus.
+
+    Args:
+      corpus: the documents.
+      vocabulary: special ids.
+      layout: "pack" (several documents to a row, apart by segments), "stream" (the whole corpus as one text, cut
+        everywhere), "pad" (one window to a row), or "bucket" (as "pad", in rows as short as one of `buckets` allows).
+      framing: the objective's, see `Objective`.
+      length: L.
+      lookahead: rows hold L + lookahead places.
+      buckets: row lengths for "bucket", ascending; `length` is the last.
+      whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes.
+
+    Raises:
+      UserError: an unknown layout, or a tokenizer without the special tokens that the framing needs.
+    """
+    if layout not in LAYOUTS:
+        raise UserError(f"data.layout: '{layout}' is not one of {', '.join(LAYOUTS)}")
+    if length < 4:
+        raise UserError(f"data.length={length} leaves no room for text; use at least 4")
+    width = length + lookahead
+    if layout == "stream":
+        extra = 2 if framing == "wrapped" else 0
+        joined = dataclasses.replace(corpus, offsets=np.array([0, len(corpus.tokens) + 1]))
+        windows = cut(np.array([len(corpus.tokens)]), width - extra, lookahead)
+        rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
+        return dataclasses.replace(rows, stride=width - extra - lookahead)
+    if vocabulary.bos < 0 or vocabulary.eos < 0:
+        raise UserError(
+            f"this tokenizer has no begin or end token, which layout '{layout}' needs; use data.layout=stream"
+        )
+    if framing == "continuous":
+        sequences, extra, overlap = corpus.lengths + 2, 0, lookahead
+    else:
+        sequences, extra, overlap = corpus.lengths, 3 if corpus.pair else 2, 0
+    if whole:
+        stop = np.minimum(sequences, width - extra)
+        windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
+    else:
+        windows = cut(sequences, width - extra, overlap)
+    sizes = windows[:, 2] - windows[:, 1] + extra
+    if layout == "pack" and not whole:
+        row_of = first_fit(sizes, width)
+        order = np.argsort(row_of, kind="stable")
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(row_of))])
+        return Rows(corpus, windows[order], bounds, np.full(len(bounds) - 1, width), framing, vocabulary)
+    rows = _one_each(corpus, windows, width, framing, vocabulary)
+    if layout == "bucket":
+        limits = np.array(sorted({*buckets, length})) + lookahead
+        return dataclasses.replace(rows, widths=limits[np.searchsorted(limits, sizes)])
+    return rows
+
+
+def _one_each(corpus: Corpus, windows: np.ndarray, width: int, framing: str, vocabulary: Vocabulary) -> Rows:
+    widths = np.full(len(windows), width)
+    return Rows(corpus, windows, np.arange(len(windows) + 1), widths, framing, vocabulary)

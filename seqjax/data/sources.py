@@ -1,0 +1,229 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where records come from: one short spec for each source, one function that opens a split of it.
+
+    stdlib/docs                      the standard library of the running Python; also code, package, roles, summary
+    tfds:NAME, tfds:NAME/CONFIG      TensorFlow Datasets
+    text:GLOB                        plain text; `unit` says what one record is
+    jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` say which column is what
+    conll:GLOB                       a word and its tag on each line, a blank line after each sentence
+
+A GLOB may be several, between commas; files may be gzipped. After a source with named splits, "@SPLIT" chooses one, in
+TFDS slice syntax: `tfds:imdb_reviews@train[90%:]`. A notebook passes what it has in memory to `from_records`.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from seqjax.config import unknown
+from seqjax.data import files
+from seqjax.data.records import Record, Records, fingerprint, from_records
+from seqjax.errors import UserError
+
+__all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
+
+SPLITS = ("train", "validation", "test")
+FILE_KINDS = ("text", "jsonl", "tsv", "csv", "conll")
+KINDS = ("stdlib", "tfds", *FILE_KINDS)
+UNITS = ("file", "paragraph", "line")
+CANONICAL = ("text", "pair", "label", "words", "tags")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the three splits come from, and how their files are read.
+
+    Attributes:
+      train: the spec of the training split (see above).
+      validation: its spec; "" is the source's own split or, for files, held out of train.
+      test: its spec; "" is the source's own split. Files have none of their own.
+      holdout: files only: this last fraction of the records (of the characters, where there is one record) is validation.
+      unit: text only: one record is a "file", a "paragraph" (blank lines between) or a "line".
+      header: tsv and csv: the first line names the columns; else they are called "0", "1", ...
+      encoding: of the files.
+      text, pair, label, words, tags: the columns that hold these. A column that is not named otherwise may be missing,
+        except for the text of tsv, csv and jsonl records without words. For conll, words and tags may be numbers of
+        columns; by default the first and the last.
+    """
+
+    shorthand: ClassVar[str] = "train"
+    train: str = "stdlib/docs"
+    validation: str = ""
+    test: str = ""
+    holdout: float = 0.05
+    unit: str = "file"
+    header: bool = True
+    encoding: str = "utf-8"
+    text: str = "text"
+    pair: str = ""
+    label: str = "label"
+    words: str = "words"
+    tags: str = "tags"
+
+
+def open_split(source: Source, split: str) -> Records:
+    """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
+
+    Raises:
+      UserError: an unknown spec or split, files that are missing, empty, malformed or in another encoding, or columns
+        that do not exist. The message is one line and names the file and the line.
+    """
+    name = split.split("[")[0]
+    own = {"validation": source.validation, "test": source.test}.get(name, "")
+    spec = own or source.train
+    kind, rest = _parse(spec)
+    if source.unit not in UNITS:
+        raise UserError(f"data.source.unit: {unknown('unit', source.unit, UNITS)}")
+    if kind in FILE_KINDS:
+        return _open_files(source, kind, rest, name if split in SPLITS else split, held_out=not own)
+    rest, _, chosen = rest.partition("@")
+    columns = {getattr(source, key): key for key in CANONICAL if getattr(source, key) not in ("", _default(key))}
+    if kind == "stdlib":
+        from seqjax.data import stdlib
+
+        return stdlib.open_stdlib(rest, chosen or split, columns)
+    from seqjax.data import published
+
+    return published.open_published(rest, chosen or split, columns)
+
+
+def _parse(spec: str) -> tuple[str, str]:
+    """Returns the kind of a spec and the rest of it."""
+    if spec.startswith("stdlib/"):
+        return "stdlib", spec.removeprefix("stdlib/")
+    kind, colon, rest = spec.partition(":")
+    if colon and kind in KINDS and kind != "stdlib" and rest:
+        return kind, rest
+    examples = "write stdlib/docs, tfds:NAME or KIND:GLOB with KIND one of " + ", ".join(FILE_KINDS)
+    if not colon or kind in KINDS:
+        raise UserError(f"'{spec}' is not a data source; {examples}")
+    raise UserError(f"'{spec}' is not a data source: {unknown('kind', kind, KINDS)}; {examples}")
+
+
+def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: bool) -> Records:
+    if split not in SPLITS:
+        raise UserError(f"files have no split '{split}'; a slice such as train[:10%] is for tfds and stdlib sources")
+    if split == "test" and held_out:
+        raise UserError(
+            "there is no test split: files have none of their own; name its files with data.source.test=..."
+        )
+    if not 0 <= source.holdout < 1:
+        raise UserError(
+            f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {source.holdout}"
+        )
+    # Validation is held out of train only where it has no files of its own.
+    part = split if split != "test" and not source.validation and source.holdout > 0 else ""
+    if split == "validation" and held_out and not part:
+        raise UserError("there is no validation split: data.source.holdout is 0 and data.source.validation is not set")
+    paths = files.expand(patterns)
+    settings = {field.name: getattr(source, field.name) for field in fields(source) if field.name not in SPLITS}
+    identity = fingerprint([kind, files.identity(paths), settings, part])
+    rows: Any
+    if kind == "text" and source.unit == "file":
+        rows = files.TextFiles(paths, source.encoding)
+        if any(path.stat().st_size == 0 for path in paths):
+            empty = next(path for path in paths if path.stat().st_size == 0)
+            raise UserError(f"{empty}:1: expected text, found an empty file")
+        if len(paths) == 1 and part:
+            text = rows[0]["text"]
+            cut = len(text) - max(1, round(len(text) * source.holdout))
+            rows = [{"text": text[:cut] if part == "train" else text[cut:]}]
+            if not rows[0]["text"]:
+                raise UserError(
+                    f"{paths[0]}:1: expected enough text to hold {source.holdout:g} of it out, found 1 character"
+                )
+            return Records(rows, identity)
+    else:
+        rows = [row for path in paths for row in _rows(source, kind, path)]
+        if not rows:
+            raise UserError(f"{paths[0]}:1: expected at least one record, found none")
+    if part:
+        rows = _hold_out(rows, part, source, paths)
+    return Records(rows, identity)
+
+
+def _hold_out(rows: Any, part: str, source: Source, paths: list[Path]) -> Any:
+    """Returns the part "train" or "validation" of the rows of files that hold both."""
+    if len(rows) == 1:
+        raise UserError(
+            f"{paths[0]}: expected at least 2 records, one to hold out for validation, found 1; "
+            "set data.source.validation=... or data.source.holdout=0"
+        )
+    cut = min(len(rows) - 1, max(1, len(rows) - max(1, round(len(rows) * source.holdout))))
+    if isinstance(rows, files.TextFiles):
+        return files.TextFiles(paths[:cut] if part == "train" else paths[cut:], source.encoding)
+    return rows[:cut] if part == "train" else rows[cut:]
+
+
+def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
+    """Returns the records of one file."""
+    text = files.read_text(path, source.encoding)
+    if kind == "text":
+        found = files.text_rows(path, text, source.unit)
+    elif kind == "jsonl":
+        found = files.json_rows(path, text)
+    elif kind == "tsv":
+        found = files.tsv_rows(path, text, source.header)
+    elif kind == "csv":
+        found = files.csv_rows(path, text, source.header)
+    else:
+        words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
+        return [row for _, row in files.conll_rows(path, text, words, tags)]
+    if kind == "text":
+        return [row for _, row in found]
+    return [_canonical(source, path, number, row) for number, row in found]
+
+
+def _conll_column(source: Source, key: str, position: int) -> int:
+    value = getattr(source, key)
+    if value == _default(key):
+        return position
+    if not value.isdigit():
+        raise UserError(f"data.source.{key}: expected the number of a column (from 0) for conll files, found '{value}'")
+    return int(value)
+
+
+def _canonical(source: Source, path: Path, number: int, row: dict[str, Any]) -> Record:
+    """Returns a row of named columns as a record; raises UserError where a column is missing or of another type."""
+    chosen = {key: getattr(source, key) or key for key in CANONICAL}
+    needed = [key for key in CANONICAL if getattr(source, key) != _default(key)]
+    if "text" not in needed and chosen["words"] not in row:
+        needed.insert(0, "text")
+    for key in needed:
+        if chosen[key] not in row:
+            near = unknown("column", chosen[key], list(row))
+            raise UserError(
+                f"{path}:{number}: expected column '{chosen[key]}' for the {key}, found {', '.join(row)}; {near}; "
+                f"choose with data.source.{key}="
+            )
+    record = {name: value for name, value in row.items() if name not in chosen and name not in chosen.values()}
+    for key, column in chosen.items():
+        if row.get(column) is not None:
+            record[key] = _value(key, row[column], f"{path}:{number}")
+    if len(record.get("words", ())) != len(record.get("tags", record.get("words", ()))):
+        raise UserError(
+            f"{path}:{number}: expected one tag for each of the {len(record['words'])} words, "
+            f"found {len(record['tags'])}"
+        )
+    return record
+
+
+def _value(key: str, value: Any, where: str) -> Any:
+    if key in ("words", "tags"):
+        items = value.split() if isinstance(value, str) else value  # a column of a tsv or csv file
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise UserError(f"{where}: expected a list of texts for the {key}, found {json.dumps(value)[:60]}")
+        return items
+    if isinstance(value, str):
+        return value
+    # A label may be a number or a truth value, whose name is what JSON writes; a text may not.
+    if key == "label" and not isinstance(value, (list, dict)):
+        return json.dumps(value)
+    raise UserError(f"{where}: expected text for the {key}, found {json.dumps(value)[:60]}")
+
+
+def _default(key: str) -> str:
+    return {field.name: field.default for field in fields(Source)}[key]  # type: ignore[return-value]

@@ -1,0 +1,17 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one exception that is a message to the user."""
+
+
+class UserError(Exception):
+    """Something the user can put right; its text is one line that says what is wrong and what to do next.
+
+    The command line prints it without a traceback and exits with status 2. In a notebook it is an ordinary exception.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))
+
+
+class Diverged(Exception):
+    """A run's loss is not a number; the text is one line for the user."""

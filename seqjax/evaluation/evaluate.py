@@ -1,0 +1,92 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluation: sums over every row of a split, divided once at the end."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from seqjax.data.pipeline import Dataset
+from seqjax.evaluation.metrics import classification_report, confusion, tagging_report
+from seqjax.models.model import Model
+from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.training.parallel import Devices
+from seqjax.training.step import evaluation_step
+from seqjax.types import Batch, Params
+
+Scorer = Callable[..., dict[str, float]]
+
+
+def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
+    """Returns a function (params, split, limit=0) -> {"loss": ..., metric: ...} that compiles once.
+
+    The result is the same for any batch size and number of devices, up to the rounding of a sum. "loss" is the sum of
+    the objective's terms, each in nats per unit of weight. A causal language model gets "perplexity" too, and
+    "bits_per_byte" of the original text where all of it was read.
+    """
+    objective = dataset.objective
+
+    def score(params: Params, batch: Batch, key: None, **options: Any) -> Any:
+        return evaluation_step(params, batch, apply=model.apply, objective=objective, **options)
+
+    compiled = devices.spread(score)
+
+    def run(params: Params, split: str, limit: int = 0) -> dict[str, float]:
+        totals: dict[str, list[float]] = {}
+        for batch in dataset.evaluation(split, seed, len(devices), limit):
+            for name, (value, weight) in jax.device_get(compiled(params, devices.put(batch), None)).items():
+                total = totals.setdefault(name, [0.0, 0.0])
+                total[0] += float(value)
+                total[1] += float(weight)
+        scores = {name: value / weight if weight else math.nan for name, (value, weight) in totals.items()}
+        terms = [name for name in scores if name in objective.terms]
+        out = {"loss": sum(scores[name] for name in terms)} | scores
+        if "clm" in scores:
+            out["perplexity"] = math.exp(min(scores["clm"], 700.0))
+            text_bytes = dataset.rows(split).corpus.bytes
+            if text_bytes and not limit:
+                out["bits_per_byte"] = totals["clm"][0] / math.log(2.0) / text_bytes
+        return out
+
+    return run
+
+
+def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
+    """Returns a function (params, split) -> one {"gold", "predicted"} for each row, in order.
+
+    Both are class names for classification and lists of tags, one for each word that fits the row, for tagging.
+    """
+    objective = dataset.objective
+    assert isinstance(objective, (Classification, Tagging))
+    labels = np.array(objective.labels)
+    choose = jax.jit(functools.partial(objective.predict, model.apply))
+
+    def run(params: Params, split: str) -> list[dict[str, Any]]:
+        out: list[dict[str, Any]] = []
+        for batch in dataset.evaluation(split, 0, 1):
+            predicted = np.asarray(choose(params, batch))
+            if isinstance(objective, Classification):
+                real = batch["label_weight"] > 0
+                pairs = zip(batch["label"][real], predicted[real], strict=True)
+                out += [{"gold": str(labels[gold]), "predicted": str(labels[guess])} for gold, guess in pairs]
+                continue
+            for row in np.flatnonzero(batch["segments"].max(axis=1) > 0):
+                words = batch["tag_weights"][row] > 0
+                gold, guess = labels[batch["tags"][row][words]], labels[predicted[row][words]]
+                out.append({"gold": gold.tolist(), "predicted": guess.tolist()})
+        return out
+
+    return run
+
+
+def report(objective: Classification | Tagging, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the scores by class of what a `predictor` gave; for classification with the confusion matrix."""
+    gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
+    if isinstance(objective, Tagging):
+        return tagging_report(gold, predicted)
+    scores = classification_report(gold, predicted, list(objective.labels))
+    return scores | {"labels": list(objective.labels), "confusion": confusion(gold, predicted, list(objective.labels))}

@@ -1,0 +1,193 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of predicted against gold, by class and averaged: for classes of texts and for tags of words.
+
+A report is a dict of JSON values. Both kinds have "per_class" ({name: score}), "micro", "macro" and "weighted", where a
+score is {"precision", "recall", "f1", "support"} and the support counts gold. Precision with nothing predicted, recall
+with nothing to find and F1 with neither are 0.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from seqjax.errors import UserError
+
+Score = dict[str, Any]
+Entity = tuple[int, int, int, str]  # sequence, first word, word after the last, type
+AVERAGES = ("micro", "macro", "weighted")
+SHOWN_CLASSES = 12  # a confusion matrix of more is left to the HTML report
+
+
+def classification_report(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+    """Returns {"accuracy", "per_class", "micro", "macro", "weighted"}.
+
+    Every label is listed under "per_class" and counts in the macro average, whether it occurs or not.
+
+    Raises:
+      UserError: nothing to score, differing lengths, or a class that is not among the labels.
+    """
+    from sklearn.metrics import accuracy_score
+
+    y_true, y_pred = _codes(gold, predicted, labels)
+    return {"accuracy": float(accuracy_score(y_true, y_pred))} | _scores(y_true, y_pred, labels)
+
+
+def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
+    """Returns how often gold class i (row) was predicted as class j (column), in the order of the labels.
+
+    Raises:
+      UserError: as `classification_report`.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(*_codes(gold, predicted, labels), labels=range(len(labels))).tolist()
+
+
+def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Returns scores of entities, and of single words.
+
+    An entity counts as found only where type, first and last word all agree (Tjong Kim Sang and De Meulder 2003,
+    section 2.3). Averages are over the types that occur in gold or predicted.
+
+    Args:
+      gold_tags: for each sequence a tag for each word: "O", "B-TYPE" or "I-TYPE".
+      predicted_tags: of the same shape.
+
+    Returns:
+      {"per_class", "micro", "macro", "weighted"} of entities, and of words, where B-PER and I-PER are two tags:
+      "token_accuracy" (equal to a micro F1 with O), "token_f1_macro_with_O", "token_f1_macro_without_O" and
+      "token_f1_micro_without_O".
+
+    Raises:
+      UserError: nothing to score, differing lengths, or a tag of another form.
+    """
+    lengths = [[len(tags) for tags in sequences] for sequences in (gold_tags, predicted_tags)]
+    if lengths[0] != lengths[1]:
+        raise UserError("gold and predicted tags differ in the number of sequences or in the length of one")
+    gold = set().union(*(_entities(number, tags) for number, tags in enumerate(gold_tags)))
+    predicted = set().union(*(_entities(number, tags) for number, tags in enumerate(predicted_tags)))
+    words_gold = [tag for tags in gold_tags for tag in tags]
+    words_predicted = [tag for tags in predicted_tags for tag in tags]
+    tags = sorted({*words_gold, *words_predicted})
+    y_true, y_pred = _codes(words_gold, words_predicted, tags)
+    without = [code for code, tag in enumerate(tags) if tag != "O"]
+    return _entity_scores(gold, predicted) | {
+        "token_accuracy": sum(a == b for a, b in zip(y_true, y_pred, strict=True)) / len(y_true),
+        "token_f1_macro_with_O": _average(y_true, y_pred, range(len(tags)), "macro")["f1"],
+        "token_f1_macro_without_O": _average(y_true, y_pred, without, "macro")["f1"],
+        "token_f1_micro_without_O": _average(y_true, y_pred, without, "micro")["f1"],
+    }
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """Returns a report as plain text: the table of classes, the averages, single numbers, a small confusion matrix."""
+    scores = {**report["per_class"], **{f"{name} average": report[name] for name in AVERAGES}}
+    rows = [["", "precision", "recall", "F1", "support"]]
+    rows += [
+        [name, *(f"{score[key]:.4f}" for key in ("precision", "recall", "f1")), str(score["support"])]
+        for name, score in scores.items()
+    ]
+    lines = _align(rows)
+    lines.insert(len(lines) - len(AVERAGES), "")
+    numbers = [[name.replace("_", " "), f"{value:.4f}"] for name, value in report.items() if isinstance(value, float)]
+    lines += ["", *_align(numbers)] if numbers else []
+    if "confusion" in report and len(report["labels"]) <= SHOWN_CLASSES:
+        matrix = [[str(count) for count in row] for row in report["confusion"]]
+        lines += ["", "confusion (rows gold, columns predicted)"]
+        lines += _align([["", *report["labels"]], *([a, *b] for a, b in zip(report["labels"], matrix, strict=True))])
+    return "\n".join(lines)
+
+
+def _codes(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Names as positions in `labels`."""
+    if len(gold) != len(predicted):
+        raise UserError(f"there are {len(gold)} gold and {len(predicted)} predicted classes; each needs the other")
+    if not len(gold):
+        raise UserError("there is nothing to score")
+    code = {label: number for number, label in enumerate(labels)}
+    if strange := next((name for name in (*gold, *predicted) if name not in code), None):
+        raise UserError(f"class '{strange}' is not among the labels: {', '.join(map(str, labels))}")
+    return [code[name] for name in gold], [code[name] for name in predicted]
+
+
+def _scores(y_true: Sequence[int], y_pred: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    codes = range(len(labels))
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=codes, average=None, zero_division=0)
+    per_class = {label: _score(*row) for label, row in zip(labels, zip(*columns, strict=True), strict=True)}
+    return {"per_class": per_class} | {name: _average(y_true, y_pred, codes, name) for name in AVERAGES}
+
+
+def _average(y_true: Sequence[int], y_pred: Sequence[int], codes: Sequence[int], average: str) -> Score:
+    """One average over the classes `codes`; all zero where there are none."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    if not len(codes):
+        return _score(0.0, 0.0, 0.0, 0)
+    options: dict[str, Any] = {"labels": codes, "average": average, "zero_division": 0}
+    precision, recall, f1, _ = precision_recall_fscore_support(y_true, y_pred, **options)
+    return _score(precision, recall, f1, sum(code in codes for code in y_true))
+
+
+def _score(precision: float, recall: float, f1: float, support: int) -> Score:
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}
+
+
+def _entities(sequence: int, tags: Sequence[str]) -> set[Entity]:
+    """The entities of one sequence; an I- that continues nothing of its type begins one, as in CoNLL's conlleval."""
+    found = set()
+    start, current = 0, ""
+    for place, tag in enumerate((*tags, "O")):  # the O closes what is open at the end
+        prefix, _, kind = tag.partition("-")
+        if not (tag == "O" or prefix in ("B", "I") and kind):
+            raise UserError(f"tag '{tag}' is not O, B-TYPE or I-TYPE")
+        if prefix == "I" and kind == current:
+            continue
+        if current:
+            found.add((sequence, start, place, current))
+        start, current = place, kind
+    return found
+
+
+def _entity_scores(gold: set[Entity], predicted: set[Entity]) -> dict[str, Any]:
+    kinds = sorted({entity[-1] for entity in gold | predicted})
+    counts = {
+        kind: [sum(entity[-1] == kind for entity in found) for found in (gold & predicted, predicted, gold)]
+        for kind in kinds
+    }
+    per_class = {kind: _from_counts(*counts[kind]) for kind in kinds}
+    macro = [1.0 / max(len(kinds), 1)] * len(kinds)
+    weighted = [counts[kind][2] / max(len(gold), 1) for kind in kinds]
+    out = {"per_class": per_class, "micro": _from_counts(len(gold & predicted), len(predicted), len(gold))}
+    for name, shares in (("macro", macro), ("weighted", weighted)):
+        precision, recall, f1 = (
+            sum(share * score[key] for share, score in zip(shares, per_class.values(), strict=True))
+            for key in ("precision", "recall", "f1")
+        )
+        out[name] = _score(precision, recall, f1, len(gold))
+    return out
+
+
+def _from_counts(correct: int, predicted: int, gold: int) -> Score:
+    f1 = 2 * correct / (predicted + gold) if predicted + gold else 0.0
+    return _score(correct / predicted if predicted else 0.0, correct / gold if gold else 0.0, f1, gold)
+
+
+def _align(rows: list[list[str]]) -> list[str]:
+    """Columns of equal width: the first flush left, the others flush right."""
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell + " " * (width - _width(cell)) if column == 0 else " " * (width - _width(cell)) + cell
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _width(text: str) -> int:
+    """Cells of a terminal that a text takes: East Asian wide characters take two, combining marks none."""
+    marks = sum(unicodedata.combining(character) > 0 for character in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(character) in "WF" for character in text)

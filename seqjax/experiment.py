@@ -1,0 +1,100 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The experiment: one frozen value that says everything a run does."""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+from seqjax.config import override, unknown
+from seqjax.data.pipeline import Data
+from seqjax.errors import UserError
+from seqjax.models.model import ModelConfig
+from seqjax.models.transformer import TransformerConfig
+from seqjax.objectives.clm import CLM
+from seqjax.objectives.mlm import MLM
+from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.training.optimizers import Optimizer
+from seqjax.training.parallel import Parallel
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How long, how often, and when to stop."""
+
+    steps: int = 1000  # updates
+    seed: int = 0  # of parameters, data order, corruption and dropout
+    accumulate: int = 1  # micro-batches of an update
+    log_every: int = 10  # updates between lines in metrics.jsonl
+    eval_every: int = 100  # updates between evaluations, each followed by a save
+    eval_rows: int = 0  # rows of an evaluation while training (0: all)
+    save_every: int = 0  # further saves between evaluations (0: none)
+    keep: int = 1  # newest checkpoints kept, beside the best
+    metric: str = "loss"  # of the evaluation: what "best" means
+    direction: str = "min"  # "min" or "max"
+    patience: int = 0  # stop after so many evaluations without a new best (0: never)
+    tensorboard: bool = False  # write event files beside metrics.jsonl
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("min", "max"):
+            raise UserError(f"run.direction: '{self.direction}' is not one of min, max")
+        for name in ("steps", "accumulate", "log_every", "eval_every", "keep"):
+            if getattr(self, name) < 1:
+                raise UserError(f"run.{name}={getattr(self, name)} must be at least 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Data, model, objective, optimiser, parallelism and run. Nothing later adds a default.
+
+    Where it says so in a field's comment an empty value means "as the data has it"; `training.prepare` puts in what was
+    found before anything is printed, written or trained.
+    """
+
+    name: str = "unnamed"
+    data: Data = Data()
+    model: ModelConfig = TransformerConfig()
+    objective: CLM | MLM | Classification | Tagging = CLM()
+    optimizer: Optimizer = Optimizer()
+    parallel: Parallel = Parallel()
+    run: Run = Run()
+    init_from: str = ""  # a run's folder: take its tokenizer, the shape of its model and its parameters
+    init_allow: str = "^head/"  # parameters that may be new here or left behind there (a regex over paths)
+
+
+def names() -> list[str]:
+    """Returns the names of the experiments that `experiments/` offers."""
+    import experiments
+
+    return sorted(module.name for module in pkgutil.iter_modules(experiments.__path__))
+
+
+def module(name: str) -> ModuleType:
+    """Returns the module of an experiment.
+
+    Raises:
+      UserError: there is none of that name; the nearest is named.
+    """
+    if name not in names():
+        raise UserError(f"{unknown('experiment', name, names())} (`launch.py list` shows them all)")
+    return importlib.import_module(f"experiments.{name}")
+
+
+def summary(name: str) -> str:
+    """Returns the first line of an experiment's header, "" where `experiments/` has no such name."""
+    return (inspect.getdoc(module(name)) or "").splitlines()[0] if name in names() else ""
+
+
+def resolve(name: str, overrides: list[str] | None = None, tiny: bool = False) -> Experiment:
+    """Returns experiment `name`, or its tiny version, with overrides applied."""
+    source = module(name)
+    return override(source.tiny() if tiny else source.experiment(), overrides or [])
+
+
+def base(name: str, tiny: bool = False) -> Experiment:
+    """Returns what experiment `name` is a variation of: the experiment its module names as BASE, or the defaults."""
+    parent: Any = getattr(module(name), "BASE", None)
+    return resolve(parent, tiny=tiny) if parent else Experiment()

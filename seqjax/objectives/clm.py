@@ -1,0 +1,66 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Causal language modelling: say the next token (Radford et al. 2018, eq. 1)."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from seqjax.models.model import ModelConfig
+from seqjax.objectives.losses import correct, cross_entropy
+from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
+from seqjax.types import Apply, Batch, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class CLM:
+    """Settings of causal language modelling."""
+
+    reads: ClassVar[str] = "text"
+    framing: ClassVar[str] = "continuous"
+    lookahead: ClassVar[int] = 1
+    terms: ClassVar[tuple[str, ...]] = ("clm",)
+
+    label_smoothing: float = 0.0
+
+    def head(self, model: ModelConfig) -> None:
+        """The model's own vocabulary head."""
+
+    def predictions(self, length: int) -> int:
+        """Every place predicts."""
+        return length
+
+    def corruption_epoch(self, epoch: int) -> int:
+        """Nothing is random."""
+        return 0
+
+    def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+        """Returns tokens, targets, segments, positions and weights [L] of a row of L + 1 places.
+
+        A place counts when the next one belongs to the same document.
+        """
+        del rng, vocabulary
+        segments = row["segments"]
+        counts = (segments[1:] == segments[:-1]) & (segments[:-1] > 0)
+        return {
+            "tokens": row["tokens"][:-1],
+            "targets": np.where(counts, row["tokens"][1:], 0).astype(np.int32),
+            "segments": segments[:-1],
+            "positions": row["positions"][:-1],
+            "weights": counts.astype(np.float32),
+        }
+
+    def weights(self, batch: Batch) -> dict[str, jax.Array]:
+        """The number of targets."""
+        return {"clm": jnp.sum(batch["weights"])}
+
+    def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
+        """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
+        logits_BLV = call(apply, params, batch, key)
+        loss_BL = cross_entropy(logits_BLV, batch["targets"], self.label_smoothing if key is not None else 0.0)
+        weight = self.weights(batch)["clm"]
+        hits = jnp.sum(correct(logits_BLV, batch["targets"]) * batch["weights"])
+        return {"clm": (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}

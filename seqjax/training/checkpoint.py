@@ -1,0 +1,148 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run's checkpoints (Orbax): parameters, optimiser state, data position and the resolved configuration.
+
+    FOLDER/checkpoints/STEP/params      what evaluation, decoding and fine-tuning read
+    FOLDER/checkpoints/STEP/opt_state   what only a resumed run reads
+    FOLDER/checkpoints/STEP/meta        JSON: step, iterator state, evaluation metric, configuration
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
+
+from seqjax.config import from_json, to_json
+from seqjax.errors import UserError
+from seqjax.experiment import Experiment, Run
+from seqjax.training.step import State
+from seqjax.types import Params
+
+
+class Checkpoints:
+    """Writes asynchronously; a save that is cut off half-way is never seen again. Keeps the newest and the best."""
+
+    def __init__(self, folder: Path, run: Run):
+        """Opens FOLDER/checkpoints, which need not exist."""
+        sign = 1.0 if run.direction == "max" else -1.0
+        best = policies.BestN(
+            get_metric_fn=lambda metrics: sign * metrics["metric"], n=1, keep_checkpoints_without_metrics=False
+        )
+        self._manager = ocp.CheckpointManager(
+            (folder / "checkpoints").absolute(),
+            item_names=("params", "opt_state", "meta"),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(run.keep), best]),
+                cleanup_tmp_directories=True,
+            ),
+        )
+
+    def save(self, state: State, step: int, iterator: Any, experiment: Experiment, metric: float | None) -> None:
+        """Starts saving; the state may be donated and the iterator advanced as soon as this returns.
+
+        Args:
+          state: after `step` updates.
+          step: the number of updates.
+          iterator: the training data, standing after what update `step` read.
+          experiment: resolved.
+          metric: of the evaluation at this step, None where there was none.
+        """
+        if step in self._manager.all_steps():
+            return
+        meta = {"step": step, "iterator": iterator.get_state(), "metric": metric, "config": to_json(experiment)}
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                params=ocp.args.StandardSave(state.params),
+                opt_state=ocp.args.StandardSave(state.opt_state),
+                meta=ocp.args.JsonSave(meta),
+            ),
+            metrics=None if metric is None or not math.isfinite(metric) else {"metric": metric},
+        )
+
+    def newest(self) -> int | None:
+        """Returns the newest complete step, None where there is none."""
+        return self._manager.latest_step()
+
+    def restore(self, step: int, like: State, sharding: jax.sharding.Sharding) -> tuple[State, dict[str, Any]]:
+        """Returns the state of `step`, laid out as `sharding` whatever it was saved from, and the meta data."""
+        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
+        items = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                params=ocp.args.StandardRestore(abstract.params),
+                opt_state=ocp.args.StandardRestore(abstract.opt_state),
+                meta=ocp.args.JsonRestore(),
+            ),
+        )
+        count = jax.device_put(np.int32(step), sharding)
+        return State(count, items["params"], items["opt_state"]), items["meta"]
+
+    def wait(self) -> None:
+        """Returns when everything begun is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, and lets go of the folder."""
+        self._manager.close()
+
+
+def steps(folder: Path) -> list[int]:
+    """Returns the complete checkpoints of a run, oldest first."""
+    checkpoints = folder / "checkpoints"
+    names = [path.name for path in checkpoints.iterdir()] if checkpoints.is_dir() else []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def load(path: str | Path, step: int | str = "best") -> tuple[Experiment, Params]:
+    """Returns (configuration, parameters) of a run: the one way in for evaluation, decoding, fine-tuning and notebooks.
+
+    Args:
+      path: the run's folder.
+      step: "best" (by the evaluation metric; the newest if nothing was evaluated), "newest", or a number of updates.
+
+    Returns:
+      The resolved experiment and a nested dict of numpy arrays.
+
+    Raises:
+      UserError: no such run, or no such checkpoint in it.
+    """
+    folder = Path(path).expanduser()
+    available = steps(folder)
+    if not available:
+        raise UserError(f"'{path}' holds no checkpoint; give the folder of a run (what `launch.py train --run` wrote)")
+    metas = {number: read_meta(folder, number) for number in available}
+    if step == "newest":
+        chosen = available[-1]
+    elif step == "best":
+        chosen = best(metas)
+    elif step in available:
+        chosen = int(step)
+    else:
+        raise UserError(f"'{path}' has no checkpoint of step {step}; it has {', '.join(map(str, available))}")
+    item = (folder / "checkpoints" / str(chosen) / "params").absolute()
+    with ocp.StandardCheckpointer() as checkpointer:
+        shapes = checkpointer.metadata(item).item_metadata.tree
+    arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), shapes)
+    with ocp.PyTreeCheckpointer() as reader:
+        params = reader.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
+    return from_json(Experiment, metas[chosen]["config"], f"{path}: config"), params
+
+
+def best(metas: dict[int, dict[str, Any]]) -> int:
+    """Returns the step with the best evaluation metric, the newest if there is none."""
+    scored = {step: meta["metric"] for step, meta in metas.items() if meta["metric"] is not None}
+    if not scored:
+        return max(metas)
+    sign = 1.0 if next(iter(metas.values()))["config"]["run"]["direction"] == "max" else -1.0
+    return max(scored, key=lambda step: sign * scored[step])
+
+
+def read_meta(folder: Path, step: int) -> dict[str, Any]:
+    """Returns the meta data of one checkpoint."""
+    with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+        return reader.restore((folder / "checkpoints" / str(step) / "meta").absolute())

@@ -1,0 +1,62 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run ran on, so that a difference can be traced to its ingredient."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers", "sentencepiece",
+    "tensorflow-datasets", "array-record",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Returns {package: version} of what can change a run's numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def git() -> dict[str, Any]:
+    """Returns the commit of this code and whether files differ from it; {"commit": None} outside a repository."""
+    here = Path(__file__).parent
+
+    def ask(*words: str) -> str:
+        answer = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True, timeout=20)
+        return answer.stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "changed": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "changed": None}
+
+
+def hardware() -> dict[str, Any]:
+    """Returns the devices, hosts and processor that a run sees."""
+    import jax
+
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "device": device.device_kind,
+        "devices": jax.device_count(),
+        "hosts": jax.process_count(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

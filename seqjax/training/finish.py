@@ -1,0 +1,68 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is written when a run has ended: result.json, curves.png and report.html."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from seqjax import experiment as experiments
+from seqjax.config import differences, to_json
+from seqjax.evaluation.evaluate import predictor, report
+from seqjax.experiment import Experiment
+from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.training import checkpoint, record
+from seqjax.training.parallel import Devices
+from seqjax.training.prepare import prepare
+from seqjax.visualise.curves import plot_curves
+from seqjax.visualise.report import write_report
+
+
+def finish(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Returns the outcome of `train`, with the scores by class of its best checkpoint where there are classes.
+
+    Writes result.json, curves.png and report.html into the run's folder.
+    """
+    folder = Path(outcome["folder"])
+    run = record.read(folder)
+    experiment = run.experiment
+    first = next((line for line in run.metrics if line["step"] == 0 and f"eval/{experiment.run.metric}" in line), None)
+    outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
+    if isinstance(experiment.objective, (Classification, Tagging)) and checkpoint.steps(folder):
+        _, params = checkpoint.load(folder)
+        prepared = prepare(experiment, folder / "tokenizer")
+        pairs = predictor(prepared.model, prepared.dataset, Devices(experiment.parallel))(params, record.EVALUATED)
+        outcome["report"] = report(experiment.objective, pairs)
+    (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")
+    plot_curves(run.metrics, folder / "curves.png")
+    write_report(folder, _context(run, outcome))
+    return outcome
+
+
+def _context(run: record.Recorded, outcome: dict[str, Any]) -> dict[str, Any]:
+    experiment = run.experiment
+    metric = experiment.run.metric
+    figures = {name: value for name, value in outcome.items() if isinstance(value, float) and "/" in name}
+    base = to_json(experiments.base(experiment.name) if experiment.name in experiments.names() else Experiment())
+    return {
+        "name": experiment.name,
+        "summary": experiments.summary(experiment.name),
+        "status": outcome["status"],
+        "step": outcome["step"],
+        "steps": outcome["steps"],
+        "figures": figures | {"parameters": run.facts["parameters"]},
+        "before": {} if outcome["before"] is None else {metric: outcome["before"]},
+        "after": {} if outcome["best"] is None else {metric: outcome["best"]},
+        "report": outcome.get("report", {}),
+        "config": run.config,
+        "changes": differences(base, run.config),
+        "environment": {name: run.facts[name] for name in ("versions", "git", "hardware")},
+        "hashes": {name: run.facts[name] for name in ("data", "tokenizer")},
+        "seeds": {"run": run.facts["seed"]},
+        "commands": {
+            "resume": shlex.join(["python", *run.facts["command"]]),
+            "evaluate": f"python launch.py eval {shlex.quote(str(run.folder))}",
+            "reproduce": f"python launch.py reproduce {shlex.quote(str(run.folder))}",
+        },
+    }

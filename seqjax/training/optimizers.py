@@ -1,0 +1,133 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From settings to an optax transformation: clipping, the rule, weight decay and learning rates by parameter path."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from seqjax import trees
+from seqjax.errors import UserError
+from seqjax.training import schedules
+from seqjax.types import Params
+
+NO_DECAY = (("(bias|scale)$", 0.0), (".*", 1.0))  # Devlin et al. 2019, published code: not on biases and norms
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """Settings of the optimiser; every table of (regex, value) is over parameter paths, the first match counts."""
+
+    name: str = "adamw"  # "adamw", "adam", "sgd" or "adafactor"
+    peak_lr: float = 1e-3
+    schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt" or "wsd"
+    warmup: int = 0  # updates
+    end_lr: float = 0.0
+    b1: float = 0.9  # also SGD's momentum
+    b2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01  # adamw: decoupled, times the learning rate
+    decay: tuple[tuple[str, float], ...] = NO_DECAY  # multiplies weight_decay
+    clip: float = 1.0  # global norm of the gradient (0: none)
+    freeze: tuple[str, ...] = ()  # regexes: these parameters stay as they are, to the bit
+    layer_decay: float = 1.0  # learning rate of a layer relative to the layer above (Howard & Ruder 2018, section 3.2)
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("name", tuple(RULES)), ("schedule", schedules.NAMES)):
+            if getattr(self, name) not in allowed:
+                raise UserError(f"optimizer.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
+        if self.peak_lr <= 0.0:
+            raise UserError(f"optimizer.peak_lr={self.peak_lr} must be above 0")
+
+
+RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
+    "adamw": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
+    "adam": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
+    "sgd": lambda o: optax.trace(o.b1) if o.b1 else optax.identity(),
+    # Shazeer & Stern 2018, algorithm 4, with the update clipping of section 6; the learning rate is the schedule's.
+    "adafactor": lambda o: optax.chain(optax.scale_by_factored_rms(), optax.clip_by_block_rms(1.0)),
+}
+
+
+def learning_rate(config: Optimizer, steps: int) -> optax.Schedule:
+    """Returns the learning rate as a function of the number of updates already applied."""
+    return schedules.schedule(config.schedule, config.peak_lr, config.end_lr, config.warmup, steps)
+
+
+def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransformation:
+    """Returns the transformation from gradients to updates.
+
+    Frozen parameters have no optimiser state and no part in the norm that is clipped.
+
+    Args:
+      config: settings.
+      params: the parameter tree (arrays or shapes), for its paths.
+      steps: updates in all, for the schedule.
+
+    Raises:
+      UserError: a rule that matches nothing, or a parameter that no rule covers.
+    """
+    if config.warmup > steps:
+        raise UserError(f"optimizer.warmup={config.warmup} is longer than the whole run, run.steps={steps}")
+    chain = [optax.clip_by_global_norm(config.clip)] if config.clip else []
+    chain.append(RULES[config.name](config))
+    if config.name == "adamw" and config.weight_decay:
+        chain.append(_decay(config.weight_decay, trees.apply_rules(config.decay, params, "optimizer.decay")))
+    if config.layer_decay != 1.0:
+        chain.append(_multiply(layer_multipliers(params, config.layer_decay)))
+    chain.append(optax.scale_by_learning_rate(learning_rate(config, steps)))
+    optimizer = optax.chain(*chain)
+    if not config.freeze:
+        return optimizer
+    rules = [(pattern, "frozen") for pattern in config.freeze] + [(".*", "trained")]
+    labels = trees.apply_rules(rules, params, "optimizer.freeze")
+    return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
+
+
+def layer_multipliers(params: Params, decay: float) -> Params:
+    """Returns a tree of learning-rate multipliers: head 1, last layer `decay`, the one below decay^2, ..., embeddings.
+
+    Leaves are floats, or arrays [layers, 1, ...] where a scan stacks the layers.
+    """
+    flat = trees.flatten(params)
+    numbers = [int(match[1]) for path in flat if (match := re.search(r"/layer_(\d+)/", path))]
+    stacked = [leaf.shape[0] for path, leaf in flat.items() if "/layers/" in path]
+    depth = max(numbers, default=-1) + 1 or max(stacked, default=0)
+
+    def multiplier(path: str, leaf: Any) -> Any:
+        if path.startswith("head/") or path.startswith("trunk/final_norm"):
+            return 1.0
+        if "/layers/" in path:
+            powers = decay ** (depth - np.arange(depth, dtype=np.float32))
+            return powers.reshape(-1, *[1] * (len(leaf.shape) - 1))
+        match = re.search(r"/layer_(\d+)/", path)
+        return decay ** (depth - int(match[1]) if match else depth + 1)
+
+    return trees.unflatten({path: multiplier(path, leaf) for path, leaf in flat.items()})
+
+
+def _decay(rate: float, multipliers: Params) -> optax.GradientTransformation:
+    by_path = trees.flatten(multipliers)
+    return _per_leaf(lambda path, update, param: update + rate * by_path[path] * param)
+
+
+def _multiply(multipliers: Params) -> optax.GradientTransformation:
+    by_path = trees.flatten(multipliers)
+    return _per_leaf(lambda path, update, param: update * jnp.asarray(by_path[path], update.dtype))
+
+
+def _per_leaf(function: Callable[[str, jax.Array, jax.Array], jax.Array]) -> optax.GradientTransformation:
+    """Applies a function of (path, update, parameter) to each leaf that is there; frozen ones are not."""
+
+    def apply(updates: Any, params: Any) -> Any:
+        pairs = zip(trees.flatten(updates).items(), jax.tree.leaves(params), strict=True)
+        leaves = [function(path, update, param) for (path, update), param in pairs]
+        return jax.tree.unflatten(jax.tree.structure(updates), leaves)
+
+    return optax.stateless(apply)

@@ -1,0 +1,84 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From an experiment as written to one with nothing left open: data, tokenizer, labels, vocabulary, model."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from seqjax.data import corpus, tokenizers
+from seqjax.data.pipeline import Dataset, open_data
+from seqjax.errors import UserError
+from seqjax.experiment import Experiment
+from seqjax.models.model import Model, build
+from seqjax.models.transformer import TransformerConfig
+from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.training import checkpoint
+from seqjax.types import Params
+
+
+@dataclasses.dataclass
+class Prepared:
+    """What a run works with.
+
+    Attributes:
+      experiment: resolved: no empty value means "as the data has it" any more.
+      dataset: opened, for this objective.
+      model: built, not initialised.
+      pretrained: parameters of `init_from`, None without one.
+    """
+
+    experiment: Experiment
+    dataset: Dataset
+    model: Model
+    pretrained: Params | None
+
+
+def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Prepared:
+    """Returns the experiment resolved, with its data and model.
+
+    Args:
+      experiment: as written.
+      tokenizer_folder: use the tokenizer saved here (that of the run being resumed) instead of building one.
+
+    Raises:
+      UserError: data that is not there or malformed, or settings that contradict the data or each other.
+    """
+    pretrained = None
+    tokenizer = None
+    if experiment.init_from:
+        source, pretrained = checkpoint.load(experiment.init_from)
+        experiment = dataclasses.replace(experiment, model=_inherit(source.model, experiment.model))
+        tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")
+    if tokenizer_folder is not None:
+        tokenizer = tokenizers.load(tokenizer_folder)
+    dataset = open_data(experiment.data, experiment.objective, tokenizer)
+    objective = experiment.objective
+    if isinstance(objective, (Classification, Tagging)) and not objective.labels:
+        labels = corpus.label_names(dataset.records("train"), objective.reads)
+        objective = dataclasses.replace(objective, labels=labels)
+    dataset = open_data(experiment.data, objective, dataset.tokenizer)
+    model = _fit(experiment, dataset.tokenizer.size)
+    experiment = dataclasses.replace(experiment, objective=objective, model=model)
+    return Prepared(experiment, dataset, build(model, objective.head(model)), pretrained)
+
+
+def _inherit(source: Any, here: Any) -> Any:
+    """The checkpoint's model; dropout, arithmetic and memory settings are this experiment's."""
+    kept = ("dropout", "dtype", "remat")
+    values = {name: getattr(here, name) for name in kept if hasattr(here, name) and hasattr(source, name)}
+    return dataclasses.replace(source, **values)
+
+
+def _fit(experiment: Experiment, size: int) -> Any:
+    model, length = experiment.model, experiment.data.length
+    if not model.vocab_size:
+        model = dataclasses.replace(model, vocab_size=size)
+    if model.vocab_size < size:
+        raise UserError(
+            f"the tokenizer has {size} ids, model.vocab_size={model.vocab_size}; set model.vocab_size=0 to fit it"
+        )
+    learned = isinstance(model, TransformerConfig) and model.positions == "learned"
+    if learned and length > model.max_length:
+        raise UserError(f"data.length={length} is longer than model.max_length={model.max_length}")
+    return model

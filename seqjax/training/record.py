@@ -1,0 +1,146 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run's description on disk, and how two runs differ.
+
+FOLDER/config.json     the resolved experiment
+FOLDER/run.json        command, hashes of data and tokenizer, seed, versions, git state, hardware
+FOLDER/tokenizer/      the tokenizer
+FOLDER/metrics.jsonl   what was measured
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from seqjax import trees
+from seqjax.config import differences, from_json, to_json
+from seqjax.errors import UserError
+from seqjax.experiment import Experiment
+from seqjax.models.model import shapes
+from seqjax.training import environment
+from seqjax.training.logging import read_metrics
+from seqjax.training.prepare import Prepared
+
+FACTS = "run.json"  # written last of what describes a run: where it stands the folder holds a whole description
+EVALUATED = "validation"  # the split that evaluations during a run read
+INGREDIENTS = ("config", "data", "tokenizer", "versions", "git", "hardware")  # in the order in which they are blamed
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """A run as it stands on disk: resolved configuration, the facts of run.json, and the lines of metrics.jsonl."""
+
+    folder: Path
+    config: dict[str, Any]
+    facts: dict[str, Any]
+    metrics: list[dict[str, Any]]
+
+    @property
+    def experiment(self) -> Experiment:
+        """The resolved experiment."""
+        return from_json(Experiment, self.config, str(self.folder / "config.json"))
+
+
+def exists(folder: Path) -> bool:
+    """Returns whether the folder holds the whole description of a run."""
+    return (folder / FACTS).exists()
+
+
+def read(folder: str | Path) -> Recorded:
+    """Returns the run in a folder.
+
+    Raises:
+      UserError: there is none, or its files are not what a run writes.
+    """
+    folder = Path(folder).expanduser()
+    if not exists(folder):
+        raise UserError(f"'{folder}' holds no run; give a folder that `launch.py train --run` wrote")
+    files = []
+    for name in ("config.json", FACTS):
+        try:
+            files.append(json.loads((folder / name).read_text()))
+        except (OSError, json.JSONDecodeError) as error:
+            raise UserError(f"{folder / name}: {error}") from None
+    return Recorded(folder, *files, read_metrics(folder))
+
+
+def write(prepared: Prepared, folder: Path) -> None:
+    """Writes the description of a new run, or checks that the one that is there is the same.
+
+    The number of devices may change in a resumed run; nothing else may.
+
+    Raises:
+      UserError: the folder holds a run with other settings, or one whose data has changed since.
+    """
+    resolved = to_json(prepared.experiment)
+    hashes = {split: prepared.dataset.rows(split).corpus.hash for split in ("train", EVALUATED)}
+    if exists(folder):
+        before = read(folder)
+        changed = differences(before.config, resolved)
+        settings = [f"{key} ({a} there, {b} here)" for key, (a, b) in changed.items() if key.split(".")[0] != "parallel"]
+        if settings:
+            raise UserError(f"{folder} holds a run with other settings: {settings[0]}; choose another folder with --run")
+        if before.facts["data"] != hashes:
+            raise UserError(f"the data has changed since the run in {folder} began; begin a new one with --run")
+        return
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is a file; --run takes a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    prepared.dataset.tokenizer.save(folder / "tokenizer")
+    facts = {
+        "command": sys.argv,
+        "data": hashes,
+        "tokenizer": prepared.dataset.tokenizer.hash,
+        "seed": prepared.experiment.run.seed,
+        "parameters": trees.count(shapes(prepared.model)),
+        "versions": environment.versions(),
+        "git": environment.git(),
+        "hardware": environment.hardware(),
+    }
+    (folder / "config.json").write_text(json.dumps(resolved, indent=1) + "\n")
+    partial = folder / f"{FACTS}.partial"
+    partial.write_text(json.dumps(facts, indent=1) + "\n")
+    partial.rename(folder / FACTS)
+
+
+def compare(a: Recorded, b: Recorded) -> dict[str, Any]:
+    """Returns how two runs differ.
+
+    Returns:
+      {"ingredients": {ingredient: {dotted key: [value in a, value in b]}} for those that differ,
+       "first_ingredient": the first of these in the order of INGREDIENTS, or None,
+       "first_step": the first step at which a metric differs, or None; "metric": its name, "values": [in a, in b],
+       "values_compared": how many values both logged, "largest_relative": the largest relative difference of a metric}
+    """
+    ingredients: dict[str, Any] = {}
+    for name in INGREDIENTS:
+        left = a.config if name == "config" else a.facts[name]
+        right = b.config if name == "config" else b.facts[name]
+        if found := differences(left, right, "" if isinstance(left, dict) else name):
+            ingredients[name] = {key: list(pair) for key, pair in found.items()}
+    out: dict[str, Any] = {
+        "ingredients": ingredients,
+        "first_ingredient": next(iter(ingredients), None),
+        "first_step": None,
+        "metric": None,
+        "values": None,
+    }
+    left, right = _measured(a.metrics), _measured(b.metrics)
+    common = [key for key in left if key in right]
+    largest = 0.0
+    for key in common:
+        x, y = left[key], right[key]
+        if x == y or x != x and y != y:
+            continue
+        if out["first_step"] is None:
+            out |= {"first_step": key[0], "metric": key[1], "values": [x, y]}
+        largest = max(largest, abs(x - y) / max(abs(x), abs(y)))
+    return out | {"values_compared": len(common), "largest_relative": largest}
+
+
+def _measured(lines: list[dict[str, Any]]) -> dict[tuple[int, str], float]:
+    """{(step, name): value} of everything that a rerun should repeat; speed is not."""
+    values = {(line["step"], name): value for line in lines for name, value in line.items()}
+    return {key: value for key, value in values.items() if key[1] != "step" and not key[1].startswith("perf/")}

@@ -1,0 +1,132 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The run: what pretraining and fine-tuning share, told from top to bottom in `train`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+
+from seqjax import rng, trees
+from seqjax.errors import UserError
+from seqjax.evaluation.evaluate import scorer
+from seqjax.experiment import Experiment
+from seqjax.models.model import initialise, shapes, training_flops
+from seqjax.training import optimizers, record
+from seqjax.training.checkpoint import Checkpoints
+from seqjax.training.logging import MetricsFile, Progress, peak_flops, read_metrics
+from seqjax.training.parallel import Devices
+from seqjax.training.prepare import Prepared, prepare
+from seqjax.training.step import State, initial_state, train_step
+from seqjax.training.stopping import EarlyStopping, interruptions
+from seqjax.training.watch import Watch
+
+
+def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int | None = None) -> dict[str, Any]:
+    """Runs an experiment in `folder`, or goes on with the run that is there, and returns a summary of it.
+
+    `step` always means the number of updates already applied. SIGTERM and Ctrl-C save and return early.
+
+    Args:
+      experiment: as written; it is resolved here.
+      folder: of the run; created if need be.
+      quiet: show no progress.
+      until: save and return after this update, as an interruption would.
+
+    Returns:
+      {"status": "complete", "stopped early" or "interrupted", "step", "best_step", "best", the last value of each
+      metric by name, ...}.
+
+    Raises:
+      UserError: bad settings or data, or a folder that holds another run.
+      Diverged: a loss was NaN or infinite.
+    """
+    prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
+    experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
+    run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
+    devices.check(data.batch, run.accumulate)
+    record.write(prepared, folder)
+
+    optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
+    iterator = dataset.train(run.seed, jax.process_index(), jax.process_count())
+    checkpoints = Checkpoints(folder, run)
+    state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
+
+    def one_update(state: State, batch: Any, key: jax.Array, **reduce: Any) -> Any:
+        settings: dict[str, Any] = {"optimizer": optimizer, "accumulate": run.accumulate}
+        return train_step(state, batch, key, apply=model.apply, objective=dataset.objective, **settings, **reduce)
+
+    update = devices.spread(one_update, donate=True)
+    score = scorer(model, dataset, devices, run.seed)
+    dropout = rng.key(run.seed, "dropout")
+    metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard)
+    stopping = EarlyStopping(run.metric, run.direction, run.patience, read_metrics(folder))
+    progress = Progress(run.steps, start, experiment.name, quiet)
+    flops = training_flops(experiment.model, data.batch, data.length, dataset.objective.predictions(data.length))
+    utilisation = flops / (peak_flops(devices.devices[0]) * len(devices))
+    learning_rate = optimizers.learning_rate(experiment.optimizer, run.steps)
+    watch = Watch(folder, metrics, progress, learning_rate, run.log_every, data.batch * data.length, utilisation)
+
+    def evaluate(step: int) -> float:
+        with watch.pause():
+            scores = score(state.params, record.EVALUATED, run.eval_rows)
+        watch.evaluated(step, scores)
+        if run.metric not in scores:
+            raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join(scores)}")
+        return scores[run.metric]
+
+    step = start
+    try:
+        with progress, interruptions() as interrupted:
+            if step == 0:
+                evaluate(step)
+            while step < min(run.steps, until or run.steps) and not stopping.stop and not interrupted:
+                batch = next(iterator)
+                state, pairs = update(state, devices.put(batch), dropout)
+                step += 1
+                watch.dispatched(step, pairs, batch)
+                evaluating = step % run.eval_every == 0 or step == run.steps
+                saving = bool(run.save_every) and step % run.save_every == 0
+                if evaluating or saving:
+                    watch.settle()  # nothing is saved of an update whose loss is not a number
+                    metric = evaluate(step) if evaluating else None
+                    if metric is not None:
+                        stopping.see(step, metric)
+                    checkpoints.save(state, step, iterator, experiment, metric)
+            watch.settle()
+            if step > start:
+                checkpoints.save(state, step, iterator, experiment, None)  # where an interruption came in between
+    finally:
+        checkpoints.close()
+        metrics.close()
+        iterator.close()
+    status = "complete" if step == run.steps else "stopped early" if stopping.stop else "interrupted"
+    outcome = {"status": status, "step": step, "steps": run.steps, "folder": str(folder)}
+    return outcome | {"best_step": stopping.best_step, "best": stopping.best_value} | watch.last
+
+
+def _begin(
+    prepared: Prepared,
+    optimizer: optax.GradientTransformation,
+    devices: Devices,
+    checkpoints: Checkpoints,
+    iterator: Any,
+    folder: Path,
+) -> tuple[State, int]:
+    """Returns the state to go on from and its step: 1. this run's newest checkpoint; 2. `init_from`; 3. afresh."""
+    seed = prepared.experiment.run.seed
+    newest = checkpoints.newest()
+    if newest is not None:
+        like = jax.eval_shape(lambda: initial_state(initialise(prepared.model, rng.key(seed, "params")), optimizer))
+        state, meta = checkpoints.restore(newest, like, devices.replicated)
+        iterator.set_state(meta["iterator"])
+        return state, newest
+    params = initialise(prepared.model, rng.key(seed, "params"))
+    if prepared.pretrained is not None:
+        params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
+        print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
+        (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
+    return devices.replicate(initial_state(params, optimizer)), 0

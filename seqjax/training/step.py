@@ -1,0 +1,134 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One update as a pure function. Losses travel as sums; each is divided once, by the weight of the whole batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from seqjax.objectives.objective import Objective, Pairs
+from seqjax.types import Apply, Batch, Params
+
+Reduce = Callable[[Any], Any]  # sums a tree over devices
+
+
+@flax.struct.dataclass
+class State:
+    """What an update changes.
+
+    Attributes:
+      step: int32 scalar, the number of updates already applied.
+      params: the model's parameters.
+      opt_state: the optimiser's state.
+    """
+
+    step: jax.Array
+    params: Params
+    opt_state: Any
+
+
+def initial_state(params: Params, optimizer: optax.GradientTransformation) -> State:
+    """Returns the state before the first update."""
+    return State(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+
+
+def train_step(
+    state: State,
+    batch: Batch,
+    key: jax.Array,
+    *,
+    apply: Apply,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    accumulate: int = 1,
+    reduce: Reduce = lambda tree: tree,
+) -> tuple[State, Pairs]:
+    """Returns the state after one update, and metrics as (sum, weight) over the whole batch.
+
+    The loss is sum over terms of (sum of the term / its weight in the whole batch). The weights depend on data only and
+    are known before anything is differentiated, so micro-batches and devices simply add: however the batch is divided,
+    and however ragged it is, the gradient is the same.
+
+    Args:
+      state: before the update.
+      batch: this device's rows.
+      key: of the dropout stream; the step is folded in here.
+      apply: the model.
+      objective: what to minimise.
+      optimizer: how.
+      accumulate: micro-batches that the rows are divided into, run one after the other; it divides the rows.
+      reduce: sums a tree of arrays over the devices that share the update (nothing by default).
+    """
+    key = jax.random.fold_in(key, state.step)
+    grads, pairs = gradients(
+        state.params, batch, key, apply=apply, objective=objective, accumulate=accumulate, reduce=reduce
+    )
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    pairs["grad_norm"] = (optax.tree.norm(grads), jnp.ones(()))
+    return State(state.step + 1, params, opt_state), pairs
+
+
+def gradients(
+    params: Params,
+    batch: Batch,
+    key: jax.Array | None,
+    *,
+    apply: Apply,
+    objective: Objective,
+    accumulate: int = 1,
+    reduce: Reduce = lambda tree: tree,
+) -> tuple[Params, Pairs]:
+    """Returns the gradient of the loss over the whole batch, and the loss, its terms and metrics as (sum, weight)."""
+    weights = reduce(objective.weights(batch))
+
+    def loss(params: Params, batch: Batch, key: jax.Array | None) -> tuple[jax.Array, Pairs]:
+        terms, metrics = objective.loss(apply, params, batch, key)
+        total = sum((value / _divisor(weights[name]) for name, (value, _) in terms.items()), jnp.zeros(()))
+        return total, {"loss": (total, jnp.zeros(()))} | terms | metrics
+
+    differentiate = jax.grad(loss, has_aux=True)
+    if accumulate == 1:
+        grads, pairs = differentiate(params, batch, key)
+    else:
+        micro_batches = jax.tree.map(lambda x: _split(x, accumulate), dict(batch))
+
+        def add(total: Any, inputs: tuple[jax.Array, Batch]) -> tuple[Any, None]:
+            number, micro_batch = inputs
+            micro_key = None if key is None else jax.random.fold_in(key, number)
+            return jax.tree.map(jnp.add, total, differentiate(params, micro_batch, micro_key)), None
+
+        first = jax.tree.map(lambda x: x[0], micro_batches)
+        zeros = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(differentiate, params, first, key)
+        )
+        (grads, pairs), _ = jax.lax.scan(add, zeros, (jnp.arange(accumulate), micro_batches))
+    grads, pairs = reduce((grads, pairs))
+    return grads, pairs | {"loss": (pairs["loss"][0], jnp.ones(()))}
+
+
+def evaluation_step(
+    params: Params,
+    batch: Batch,
+    *,
+    apply: Apply,
+    objective: Objective,
+    reduce: Reduce = lambda tree: tree,
+) -> Pairs:
+    """Returns each loss term and metric of a batch as (sum, weight), without dropout."""
+    terms, metrics = objective.loss(apply, params, batch, None)
+    return reduce(terms | metrics)
+
+
+def _divisor(weight: jax.Array) -> jax.Array:
+    """A term that nothing in the batch has part in is 0, not 0 / 0."""
+    return jnp.where(weight > 0, weight, 1.0)
+
+
+def _split(x: jax.Array, parts: int) -> jax.Array:
+    """[B, ...] -> [parts, B / parts, ...], every `parts`-th row together: rows stay on the device that holds them."""
+    return x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)

@@ -1,0 +1,78 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why a run ends before its last step: nothing improves any more, or somebody asks it to."""
+
+import math
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class EarlyStopping:
+    """Counts evaluations since the best one. Its state is the run's metrics, so a resumed run goes on counting."""
+
+    def __init__(self, metric: str, direction: str, patience: int, history: Sequence[Mapping[str, Any]] = ()):
+        """Begins where `history`, the lines of metrics.jsonl, leaves off; the evaluation before training is no part."""
+        self._metric, self._sign, self._patience = metric, 1.0 if direction == "max" else -1.0, patience
+        self.best = -math.inf
+        self.best_step: int | None = None
+        self._since = 0
+        for line in history:
+            if f"eval/{metric}" in line and line["step"] > 0:
+                self.see(line["step"], line[f"eval/{metric}"])
+
+    def see(self, step: int, value: float) -> None:
+        """Takes note of an evaluation. Equal to the best so far is no improvement, nor is a NaN."""
+        if self._sign * value > self.best:
+            self.best, self.best_step, self._since = self._sign * value, step, 0
+        else:
+            self._since += 1
+
+    @property
+    def best_value(self) -> float | None:
+        """The best metric seen, None before the first evaluation."""
+        return None if self.best_step is None else self._sign * self.best
+
+    @property
+    def stop(self) -> bool:
+        """Whether patience has run out."""
+        return bool(self._patience) and self._since >= self._patience
+
+
+class Interruption:
+    """True once SIGTERM or Ctrl-C has come."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+
+@contextmanager
+def interruptions() -> Iterator[Interruption]:
+    """While open, the first SIGTERM or Ctrl-C is only taken note of; a second one ends the program as usual.
+
+    Outside the main thread, where Python delivers no signals, it never becomes true.
+    """
+    seen = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.signal = signal.Signals(number)
+        for other, handler in before.items():
+            signal.signal(other, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

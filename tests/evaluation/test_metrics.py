@@ -1,0 +1,193 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores against hand counts, and against the package that the field scores tagging with."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import seqeval.metrics
+
+from seqjax.errors import UserError
+from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
+
+GOLD = ["a", "a", "a", "b", "b", "c"]
+PREDICTED = ["a", "a", "b", "b", "c", "a"]
+LABELS = ["a", "b", "c", "d"]  # d occurs nowhere
+TABLE = """
+                  precision  recall      F1  support
+a                    1.0000  0.5000  0.6667        2
+long name            0.0000  0.0000  0.0000        0
+東京                 1.0000  1.0000  1.0000        1
+
+micro average        0.6667  0.6667  0.6667        3
+macro average        0.6667  0.5000  0.5556        3
+weighted average     1.0000  0.6667  0.7778        3
+
+accuracy  0.6667
+
+confusion (rows gold, columns predicted)
+           a  long name  東京
+a          1          1     0
+long name  0          0     0
+東京       0          0     1
+"""
+
+
+def score(precision, recall, f1, support):
+    values = {"precision": precision, "recall": recall, "f1": f1}
+    return {name: pytest.approx(value, rel=1e-12) for name, value in values.items()} | {"support": support}
+
+
+def test_classification_report_against_hand_counts():
+    report = classification_report(GOLD, PREDICTED, LABELS)
+    assert report == {
+        "accuracy": pytest.approx(3 / 6),
+        "per_class": {
+            "a": score(2 / 3, 2 / 3, 2 / 3, 3),
+            "b": score(1 / 2, 1 / 2, 1 / 2, 2),
+            "c": score(0, 0, 0, 1),
+            "d": score(0, 0, 0, 0),
+        },
+        "micro": score(3 / 6, 3 / 6, 3 / 6, 6),
+        "macro": score(7 / 24, 7 / 24, 7 / 24, 6),  # (2/3 + 1/2 + 0 + 0) / 4
+        "weighted": score(1 / 2, 1 / 2, 1 / 2, 6),  # (3 * 2/3 + 2 * 1/2) / 6
+    }
+    assert json.loads(json.dumps(report)).keys() == report.keys()
+
+
+def test_classes_keep_the_order_of_the_labels():
+    report = classification_report(GOLD, PREDICTED, LABELS[::-1])
+    assert list(report["per_class"]) == LABELS[::-1]
+    assert report["per_class"]["a"]["support"] == 3
+
+
+def test_confusion_against_hand_counts():
+    matrix = confusion(GOLD, PREDICTED, LABELS)
+    assert matrix == [[2, 1, 0, 0], [0, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    assert json.dumps(matrix)
+    assert confusion(["b"], ["a"], ["b", "a"]) == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("scorer", [classification_report, confusion])
+@pytest.mark.parametrize(
+    "gold, predicted, message",
+    [(["a"], ["a", "b"], "1 gold and 2"), ([], [], "nothing to score"), (["a"], ["z"], "'z' is not among the labels")],
+)
+def test_what_cannot_be_scored_is_one_line(scorer, gold, predicted, message):
+    with pytest.raises(UserError, match=message):
+        scorer(gold, predicted, LABELS)
+
+
+def random_tags(rng, malformed):
+    """Some sequences of tags; well-formed ones never begin an entity with I-."""
+    sequences = []
+    for _ in range(rng.integers(1, 6)):
+        tags, kind = [], None
+        for _ in range(rng.integers(1, 12)):
+            draw = rng.random()
+            if draw < 0.35:
+                kind = None
+                tags.append("O")
+            elif draw < 0.6 or kind is None and not malformed:
+                kind = rng.choice(["PER", "LOC", "MISC-X", "B"])
+                tags.append(f"B-{kind}")
+            else:
+                kind = rng.choice(["PER", "LOC", "MISC-X", "B"]) if malformed and rng.random() < 0.5 else kind or "LOC"
+                tags.append(f"I-{kind}")
+        sequences.append(tags)
+    return sequences
+
+
+@pytest.mark.parametrize("malformed", [False, True])
+def test_entity_scores_are_those_of_seqeval(rng, malformed):
+    compared = 0
+    for _ in range(200):
+        gold = random_tags(rng, malformed)
+        # A prediction that is often right, so that there is something to find.
+        noise = [
+            [str(rng.choice(["O", "B-PER", "I-PER", "I-LOC", tag], p=[0.05] * 4 + [0.8])) for tag in tags]
+            for tags in gold
+        ]
+        predicted = noise if malformed else [a if rng.random() < 0.5 else ["O"] * len(a) for a in gold]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of precision without predictions
+            expected = (
+                seqeval.metrics.classification_report(gold, predicted, output_dict=True, zero_division=0)
+                if any(tag != "O" for tags in gold + predicted for tag in tags)
+                else None
+            )
+        report = tagging_report(gold, predicted)
+        if expected is None:
+            assert report["per_class"] == {} and report["macro"] == score(0, 0, 0, 0)
+            continue
+        ours = report["per_class"] | {f"{name} avg": report[name] for name in ("micro", "macro", "weighted")}
+        assert ours.keys() == expected.keys()
+        for name, values in expected.items():
+            assert ours[name] == score(values["precision"], values["recall"], values["f1-score"], values["support"]), (
+                name
+            )
+            compared += values["support"] > 0
+        words = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
+        assert report["token_accuracy"] == pytest.approx(seqeval.metrics.accuracy_score(gold, predicted))
+        assert report["token_accuracy"] == pytest.approx(np.mean(np.array(words[0]) == np.array(words[1])))
+    assert compared > 600
+
+
+def test_tagging_against_hand_counts():
+    gold = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "B-PER", "B-PER"]]
+    predicted = [["B-PER", "O", "O", "I-LOC"], ["O", "B-PER", "I-PER"]]
+    report = tagging_report(gold, predicted)
+    # Entities: gold PER 0-1, LOC 3, PER 1, PER 2; predicted PER 0, LOC 3 (its I- begins it), PER 1-2.
+    assert report["per_class"] == {"LOC": score(1, 1, 1, 1), "PER": score(0, 0, 0, 3)}
+    assert report["micro"] == score(1 / 3, 1 / 4, 2 / 7, 4)
+    assert report["macro"] == score(1 / 2, 1 / 2, 1 / 2, 4)
+    assert report["weighted"] == score(1 / 4, 1 / 4, 1 / 4, 4)
+    # Words: O right 2, predicted 3, gold 2; B-PER right 2, predicted 2, gold 3; nothing else right.
+    assert report["token_accuracy"] == pytest.approx(4 / 7)
+    assert report["token_f1_macro_with_O"] == pytest.approx((4 / 5 + 4 / 5) / 5)  # O, B-PER, I-PER, B-LOC, I-LOC
+    assert report["token_f1_macro_without_O"] == pytest.approx((4 / 5) / 4)
+    assert report["token_f1_micro_without_O"] == pytest.approx(2 * 2 / (4 + 5))
+
+
+def test_an_entity_ends_with_its_sequence():
+    report = tagging_report([["B-PER"], ["I-PER"]], [["B-PER"], ["B-PER"]])
+    assert report["per_class"]["PER"] == score(1, 1, 1, 2)
+
+
+def test_all_outside_scores_zero():
+    report = tagging_report([["O", "O"]], [["O", "O"]])
+    assert report["per_class"] == {} and report["micro"] == report["weighted"] == score(0, 0, 0, 0)
+    assert report["token_accuracy"] == 1.0 and report["token_f1_micro_without_O"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "gold, predicted, message",
+    [
+        ([["O"]], [["O", "O"]], "length"),
+        ([["O"]], [["O"], ["O"]], "number of sequences"),
+        ([["O", "O"], ["O"]], [["O"], ["O", "O"]], "length"),
+        ([["PER"]], [["O"]], "'PER' is not"),
+        ([["O"]], [["E-PER"]], "'E-PER' is not"),
+        ([["O"]], [["B-"]], "'B-' is not"),
+        ([], [], "nothing to score"),
+    ],
+)
+def test_tags_that_cannot_be_scored_are_one_line(gold, predicted, message):
+    with pytest.raises(UserError, match=message):
+        tagging_report(gold, predicted)
+
+
+def test_format_report_is_a_table():
+    labels = ["a", "long name", "東京"]
+    gold, predicted = ["a", "a", "東京"], ["a", "long name", "東京"]
+    report = classification_report(gold, predicted, labels) | {"labels": labels}
+    text = format_report(report | {"confusion": confusion(gold, predicted, labels)})
+    assert text == TABLE.strip("\n")
+
+
+def test_format_report_of_tags_names_each_number():
+    text = format_report(tagging_report([["B-PER", "O"]], [["B-PER", "O"]]))
+    for line in ("PER ", "micro average ", "token accuracy ", "token f1 macro with O ", "token f1 micro without O "):
+        assert any(shown.startswith(line) and "1.0000" in shown for shown in text.splitlines()), line
