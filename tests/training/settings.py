@@ -1,0 +1,63 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small experiments on a small text, for tests of whole runs."""
+
+import dataclasses
+import json
+import random
+import sys
+from pathlib import Path
+
+import jax
+
+from seqjax.config import from_json
+from seqjax.data.pipeline import Data
+from seqjax.data.sources import Source
+from seqjax.experiment import Experiment, Run
+from seqjax.models.transformer import TransformerConfig
+from seqjax.objectives.clm import CLM
+from seqjax.objectives.mlm import MLM
+from seqjax.training.optimizers import Optimizer
+from seqjax.training.parallel import Parallel
+from seqjax.training.run import train
+
+OBJECTIVES = {"clm": CLM(), "mlm": MLM()}
+
+
+def text(folder, documents=60):
+    """Writes one document a line, of very unequal lengths, and returns its spec."""
+    chooser = random.Random(0)
+    words = "the a model reads writes long short text and or then here there what of in".split()
+    lines = [" ".join(chooser.choices(words, k=chooser.choice([1, 2, 5, 30]))) for _ in range(documents)]
+    path = folder / "corpus.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return f"text:{path}"
+
+
+def experiment(spec, objective="clm", **changes):
+    """Returns an experiment of seconds; `changes` are of its Run."""
+    model = TransformerConfig(
+        layers=1, width=16, heads=2, mlp_width=32, max_length=32, causal=objective == "clm", dropout=0.1
+    )
+    run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
+    return Experiment(
+        name=f"test-{objective}",
+        data=Data(source=Source(train=spec, unit="line", holdout=0.2), tokenizer="bytes", length=32, batch=8),
+        model=model,
+        objective=OBJECTIVES[objective],
+        optimizer=Optimizer(peak_lr=1e-2, warmup=3),
+        parallel=Parallel("jit", 1),
+        run=dataclasses.replace(run, **changes),
+    )
+
+
+def measured(folder):
+    """Returns the lines of metrics.jsonl without speed, as text: equality is equality of bits."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if not name.startswith("perf/")} for line in lines]
+
+
+if __name__ == "__main__":  # a run in a process of its own, to be killed: CONFIG.json FOLDER [DEVICES]
+    if len(sys.argv) > 3:
+        jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
+    train(from_json(Experiment, json.loads(Path(sys.argv[1]).read_text())), Path(sys.argv[2]))

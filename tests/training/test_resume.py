@@ -1,0 +1,167 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run that was killed and resumed is the run that was not, bit for bit."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from seqjax.config import to_json
+from seqjax.errors import Diverged, UserError
+from seqjax.training import checkpoint
+from seqjax.training.optimizers import Optimizer
+from seqjax.training.parallel import Parallel
+from seqjax.training.run import train
+from tests.training.settings import experiment, measured, text
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    return text(tmp_path_factory.mktemp("text"))
+
+
+def same_parameters(a, b):
+    left, right = (checkpoint.load(folder, "newest")[1] for folder in (a, b))
+    jax.tree.map(np.testing.assert_array_equal, left, right)
+
+
+class Child:
+    """A run in another process."""
+
+    def __init__(self, config, folder, devices=1):
+        path = folder.parent / f"{folder.name}.json"
+        path.write_text(json.dumps(to_json(config)))
+        command = [sys.executable, "-m", "tests.training.settings", str(path), str(folder), str(devices)]
+        self.metrics = folder / "metrics.jsonl"
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=dict(os.environ)
+        )
+
+    def wait(self):
+        _, errors = self.process.communicate(timeout=240)
+        assert self.process.returncode == 0, errors.decode()[-2000:]
+        return errors.decode()
+
+    def signal_at(self, step, number):
+        """Sends a signal as soon as the metrics of `step` stand in the file."""
+        deadline = time.time() + 240
+        while time.time() < deadline and self.process.poll() is None:
+            lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
+            if any(f'"step": {step},' in line and "train/loss" in line for line in lines):
+                self.process.send_signal(number)
+                break
+            time.sleep(0.01)
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors.decode()
+
+
+@pytest.mark.parametrize("objective", ["clm", "mlm"])
+def test_kill_minus_nine_and_resume_is_bit_equal(objective, spec, tmp_path):
+    """Two kills and two resumes in a row, at random steps; then the run to its end."""
+    config = experiment(spec, objective, steps=40, eval_every=10, save_every=3)
+    train(config, tmp_path / "whole", quiet=True)
+    chooser = random.Random(objective)
+    killed = 0
+    for low, high in ((4, 16), (18, 34)):
+        code, _ = Child(config, tmp_path / "broken").signal_at(chooser.randint(low, high), signal.SIGKILL)
+        killed += code == -signal.SIGKILL
+    assert killed == 2
+    Child(config, tmp_path / "broken").wait()
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+    same_parameters(tmp_path / "broken", tmp_path / "whole")
+    assert checkpoint.steps(tmp_path / "broken") == checkpoint.steps(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_polite_signal_saves_and_ends_with_status_0(number, spec, tmp_path):
+    config = experiment(spec, steps=40, eval_every=20)
+    train(config, tmp_path / "whole", quiet=True)
+    code, errors = Child(config, tmp_path / "broken").signal_at(5, number)
+    assert code == 0, errors
+    (saved,) = checkpoint.steps(tmp_path / "broken")
+    assert 5 <= saved < 40
+    assert train(config, tmp_path / "broken", quiet=True)["status"] == "complete"
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+    same_parameters(tmp_path / "broken", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("backend", ["jit", "pmap"])
+def test_resume_on_fewer_devices_keeps_order_and_loss(backend, spec, tmp_path):
+    """Begun on 8, resumed on 4; SGD, for Adam amplifies rounding."""
+    config = dataclasses.replace(
+        experiment(spec), optimizer=Optimizer(name="sgd", b1=0.0, peak_lr=0.1, schedule="constant"),
+        parallel=Parallel(backend, 8),
+    )  # fmt: skip
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
+    train(config, tmp_path / "whole", quiet=True)
+    train(config, tmp_path / "broken", quiet=True, until=6)
+    fewer = dataclasses.replace(config, parallel=Parallel(backend, 4))
+    assert train(fewer, tmp_path / "broken", quiet=True)["status"] == "complete"
+    pairs = list(zip(measured(tmp_path / "broken"), measured(tmp_path / "whole"), strict=True))
+    assert len(pairs) > 12
+    for a, b in pairs:
+        assert a.keys() == b.keys()
+        np.testing.assert_allclose([a[name] for name in a], [b[name] for name in a], rtol=1e-5)
+
+
+def test_early_stopping_counts_across_a_resume_and_best_is_kept(spec, tmp_path):
+    """The rate is so high that the loss only rises: stop after `patience` evaluations without a new best."""
+    config = experiment(spec, steps=60, eval_every=2, patience=4, keep=1)
+    config = dataclasses.replace(config, optimizer=Optimizer(peak_lr=0.5, schedule="constant"))
+    whole = train(config, tmp_path / "whole", quiet=True)
+    assert whole["status"] == "stopped early"
+    assert whole["step"] == whole["best_step"] + 2 * 4
+    train(config, tmp_path / "broken", quiet=True, until=whole["step"] - 3)
+    broken = train(config, tmp_path / "broken", quiet=True)
+    assert {key: broken[key] for key in ("step", "best_step", "best")} == {
+        key: whole[key] for key in ("step", "best_step", "best")
+    }
+    assert checkpoint.steps(tmp_path / "whole") == sorted({whole["best_step"], whole["step"]})
+    meta = checkpoint.read_meta(tmp_path / "whole", whole["best_step"])
+    assert meta["metric"] == whole["best"]
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_leaves_evidence(spec, tmp_path):
+    config = experiment(spec, steps=30, eval_every=1)
+    config = dataclasses.replace(
+        config, optimizer=Optimizer(name="sgd", peak_lr=1e30, schedule="constant", warmup=0, clip=0.0)
+    )
+    with pytest.raises(Diverged, match=r"loss of update \d+ is (nan|inf)") as caught:
+        train(config, tmp_path / "run", quiet=True)
+    (batch,) = (tmp_path / "run").glob("diverged-step-*.npz")
+    assert str(batch) in str(caught.value)
+    assert set(np.load(batch)) == {"tokens", "targets", "segments", "positions", "weights"}
+    for step in checkpoint.steps(tmp_path / "run"):
+        assert f"step-{step}." not in batch.name
+
+
+def test_a_folder_holds_one_run(spec, tmp_path):
+    config = experiment(spec, steps=4)
+    assert train(config, tmp_path / "run", quiet=True)["step"] == 4
+    before = measured(tmp_path / "run")
+    assert train(config, tmp_path / "run", quiet=True)["status"] == "complete"
+    assert measured(tmp_path / "run") == before
+    other = dataclasses.replace(config, optimizer=Optimizer(peak_lr=0.5))
+    with pytest.raises(UserError, match=r"other settings: optimizer.peak_lr \(0.01 there, 0.5 here\)"):
+        train(other, tmp_path / "run", quiet=True)
+
+
+def test_changed_data_are_noticed(tmp_path):
+    spec = text(tmp_path)
+    config = experiment(spec, steps=8)
+    train(config, tmp_path / "run", quiet=True, until=4)
+    text(tmp_path, documents=61)
+    with pytest.raises(UserError, match="data has changed"):
+        train(config, tmp_path / "run", quiet=True)
