@@ -11,8 +11,7 @@ Expected:  validation loss 1.88 nats per character
 Observed:  see the README
 """
 
-import dataclasses
-
+from seqjax.config import derive
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
@@ -44,11 +43,10 @@ def experiment() -> Experiment:
 
 def tiny() -> Experiment:
     """Seconds anywhere, on the embedded text."""
-    full = experiment()
-    return dataclasses.replace(
-        full,
-        data=dataclasses.replace(full.data, source=Source(train="stdlib/docs"), length=32, batch=8, limit=10),
-        model=dataclasses.replace(full.model, vocab_size=0, layers=2, width=32, heads=2, mlp_width=64),
-        optimizer=dataclasses.replace(full.optimizer, warmup=2),
+    return derive(
+        experiment(),
+        data={"source": Source(train="stdlib/docs"), "length": 32, "batch": 8, "limit": 10},
+        model={"vocab_size": 0, "layers": 2, "width": 32, "heads": 2, "mlp_width": 64},
+        optimizer={"warmup": 2},
         run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16),
     )

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small causal language model of Python source, the second leg of the quickstart.
 
-Paper:    GPT-2 (Radford et al. 2019), in small
-Command:  python launch.py train quickstart_clm
-Data:     the standard library of the running Python, train files only
+Paper:     GPT-2 (Radford et al. 2019), in small
+Command:   python launch.py train quickstart_clm
+Data:      the standard library of the running Python, train files only
+Hardware:  2 CPU cores
 """
 
-import dataclasses
-
 from experiments import quickstart_mlm
+from seqjax.config import derive
 from seqjax.experiment import Experiment, Run
 from seqjax.objectives.clm import CLM
 
@@ -19,7 +19,7 @@ HARDWARE = "2 CPU cores"
 
 def experiment() -> Experiment:
     """The setting of the quickstart: the masked model's, reading one way."""
-    return _causal(quickstart_mlm.experiment(), Run(steps=250, log_every=20, eval_every=250))
+    return _causal(quickstart_mlm.experiment(), Run(steps=200, log_every=10, eval_every=200, eval_rows=256))
 
 
 def tiny() -> Experiment:
@@ -28,10 +28,5 @@ def tiny() -> Experiment:
 
 
 def _causal(masked: Experiment, run: Run) -> Experiment:
-    return dataclasses.replace(
-        masked,
-        name="quickstart_clm",
-        model=dataclasses.replace(masked.model, causal=True, head_transform=False, head_bias=False),
-        objective=CLM(),
-        run=run,
-    )
+    model = {"causal": True, "head_transform": False, "head_bias": False}
+    return derive(masked, name="quickstart_clm", model=model, objective=CLM(), run=run)

@@ -39,6 +39,18 @@ def override(config: T, assignments: Iterable[str]) -> T:
     return config
 
 
+def derive(config: T, **changes: Any) -> T:
+    """Returns `config` with fields replaced; a dict given for a field that is a dataclass replaces some of its fields.
+
+    derive(experiment, name="small", model={"layers": 2}) is dataclasses.replace at any depth.
+    """
+    values = {}
+    for name, value in changes.items():
+        inner = getattr(config, name)
+        values[name] = derive(inner, **value) if isinstance(value, dict) and dataclasses.is_dataclass(inner) else value
+    return dataclasses.replace(typing.cast(Any, config), **values)
+
+
 def to_json(config: Any) -> dict[str, Any]:
     """Returns the configuration as plain JSON values; `from_json` is its inverse."""
     hints = typing.get_type_hints(type(config))

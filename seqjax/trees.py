@@ -53,7 +53,7 @@ def apply_rules(rules: Rules[T], params: Params, what: str) -> Any:
     try:
         compiled = [(re.compile(pattern), value) for pattern, value in rules]
     except re.error as error:
-        raise UserError(f"{what}: '{error.pattern}' is not a regular expression: {error}") from None
+        raise UserError(f"{what}: {error.pattern!r} is not a regular expression: {error.msg}") from None
     used: set[int] = set()
     values: dict[str, T] = {}
     for path in flatten(params):

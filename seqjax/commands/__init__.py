@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `launch.py` calls: each command takes its options and returns (result as JSON values, text to print)."""
 
+from collections.abc import Callable
+from typing import Any
+
 from seqjax.commands.compare import diff, reproduce
 from seqjax.commands.experiments import check, list_experiments, show
 from seqjax.commands.quickstart import quickstart
 from seqjax.commands.runs import evaluate, generate, train
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "list": list_experiments,
     "show": show,
     "check": check,

@@ -12,6 +12,7 @@ from seqjax import experiment as experiments
 from seqjax import rng, trees
 from seqjax.config import differences, to_json
 from seqjax.data.stdlib import describe
+from seqjax.errors import UserError
 from seqjax.models.model import build, initialise, shapes, training_flops
 from seqjax.training import environment, optimizers
 from seqjax.training.parallel import Devices
@@ -65,8 +66,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
             "hash": rows.corpus.hash,
         }
     batch = next(dataset.evaluation("train", experiment.run.seed, limit=1))
-    batch = {name: (experiment.data.batch, *x.shape[1:]) for name, x in batch.items()}
-    data["batch"] = {name: list(shape) for name, shape in batch.items()}
+    data["batch"] = {name: [experiment.data.batch, *x.shape[1:]] for name, x in batch.items()}
     data["updates_per_epoch"] = len(dataset.rows("train")) / experiment.data.batch
     if experiment.data.source.train.startswith("stdlib/"):
         data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
@@ -104,6 +104,8 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
 
     key = jax.eval_shape(lambda: rng.key(0, "dropout"))
     plan = jax.jit(update, donate_argnums=0).lower(state, batch, key).compile().memory_analysis()
+    if plan is None:
+        raise UserError(f"the {devices.devices[0].platform} compiler does not say how much memory a program needs")
     state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))
     batch_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in batch.values())
     temporaries = int(plan.temp_size_in_bytes)

@@ -122,7 +122,7 @@ def generate(
     for row, prompt in enumerate(prompts):
         prompt_BL[row, width - len(prompt) :] = prompt
         segments_BL[row, width - len(prompt) :] = 1
-    run = _compiled(model, sampler, new, end, size or config.vocab_size)
+    run: Any = _compiled(model, sampler, new, end, size or config.vocab_size)
     tokens_BN = np.asarray(run(params, prompt_BL, segments_BL, jax.random.key(seed)))
     rows = [row.tolist() for row in tokens_BN]
     return [row[: row.index(end)] if end in row else row for row in rows]

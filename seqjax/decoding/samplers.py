@@ -16,6 +16,7 @@ EXCLUDED = -0.7 * float(jnp.finfo(jnp.float32).max)
 class Sampler(Protocol):
     """Chooses each row's next token."""
 
+    def __hash__(self) -> int: ...
     def __call__(self, logits_BV: jax.Array, key: jax.Array) -> jax.Array: ...
 
 

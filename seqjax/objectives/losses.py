@@ -5,8 +5,10 @@
 import jax
 import jax.numpy as jnp
 
+from seqjax.types import Array
 
-def cross_entropy(logits: jax.Array, targets: jax.Array, label_smoothing: float = 0.0) -> jax.Array:
+
+def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.0) -> jax.Array:
     """Returns -log p(target) in nats for logits [..., V] and int targets [...].
 
     With label smoothing the target keeps 1 - s and s is spread evenly over all V (Szegedy et al. 2016, section 7).
@@ -18,6 +20,6 @@ def cross_entropy(logits: jax.Array, targets: jax.Array, label_smoothing: float 
     return loss
 
 
-def correct(logits: jax.Array, targets: jax.Array) -> jax.Array:
+def correct(logits: jax.Array, targets: Array) -> jax.Array:
     """Returns 1.0 where the largest logit is the target's, else 0.0."""
     return (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)

@@ -50,7 +50,7 @@ class Classification:
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns the row as it is, with label_weight 1."""
         del rng, vocabulary
-        return row | {"label_weight": np.float32(1.0)}  # type: ignore[dict-item]
+        return row | {"label_weight": np.ones((), np.float32)}
 
     def weights(self, batch: Batch) -> dict[str, jax.Array]:
         """The number of rows."""

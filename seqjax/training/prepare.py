@@ -78,7 +78,6 @@ def _fit(experiment: Experiment, size: int) -> Any:
         raise UserError(
             f"the tokenizer has {size} ids, model.vocab_size={model.vocab_size}; set model.vocab_size=0 to fit it"
         )
-    learned = isinstance(model, TransformerConfig) and model.positions == "learned"
-    if learned and length > model.max_length:
+    if isinstance(model, TransformerConfig) and model.positions == "learned" and length > model.max_length:
         raise UserError(f"data.length={length} is longer than model.max_length={model.max_length}")
     return model

@@ -57,13 +57,13 @@ def read(folder: str | Path) -> Recorded:
     folder = Path(folder).expanduser()
     if not exists(folder):
         raise UserError(f"'{folder}' holds no run; give a folder that `launch.py train --run` wrote")
-    files = []
+    files: list[dict[str, Any]] = []
     for name in ("config.json", FACTS):
         try:
             files.append(json.loads((folder / name).read_text()))
         except (OSError, json.JSONDecodeError) as error:
             raise UserError(f"{folder / name}: {error}") from None
-    return Recorded(folder, *files, read_metrics(folder))
+    return Recorded(folder, files[0], files[1], read_metrics(folder))
 
 
 def write(prepared: Prepared, folder: Path) -> None:

@@ -112,7 +112,8 @@ class Watch:
 
     def _keep_evidence(self, step: int, loss: float, batch: Mapping[str, np.ndarray]) -> str:
         path = self._folder / f"diverged-step-{step}.npz"
-        np.savez_compressed(path, **{name: np.asarray(x) for name, x in batch.items()})
+        arrays: dict[str, Any] = {name: np.asarray(x) for name, x in batch.items()}
+        np.savez_compressed(path, **arrays)
         return (
             f"the loss of update {step} is {loss}; its batch is in {path} and the last checkpoint before it is kept; "
             "try a lower optimizer.peak_lr, a longer optimizer.warmup or optimizer.clip"

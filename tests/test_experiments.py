@@ -1,0 +1,79 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every experiment: its tiny version trains, its resolved settings are the golden ones, its size is the published one.
+
+After a change of settings that is meant, write the goldens anew and read the diff: python -m tests.test_experiments
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqjax import experiment as experiments
+from seqjax import trees
+from seqjax.config import from_json, to_json
+from seqjax.experiment import Experiment
+from seqjax.models.model import build, shapes
+from seqjax.training.finish import finish
+from seqjax.training.parallel import Parallel
+from seqjax.training.run import train
+
+GOLDENS = Path(__file__).parent / "goldens" / "experiments"
+PUBLISHED = {"gpt2_small": 124_439_808, "bert_base": 109_514_298}
+
+
+def golden(name):
+    versions = {"experiment": experiments.resolve(name), "tiny": experiments.resolve(name, tiny=True)}
+    return json.dumps({version: to_json(value) for version, value in versions.items()}, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_tiny_trains_and_reports(name, tmp_path):
+    experiment = dataclasses.replace(experiments.resolve(name, tiny=True), parallel=Parallel(devices=1))
+    outcome = finish(train(experiment, tmp_path, quiet=True))
+    assert outcome["status"] == "complete"
+    assert np.isfinite(outcome["eval/loss"])
+    assert outcome["eval/loss"] != outcome["before"]
+    for file in ("config.json", "run.json", "result.json", "metrics.jsonl", "curves.png", "report.html"):
+        assert (tmp_path / file).stat().st_size > 0
+    html = (tmp_path / "report.html").read_text()
+    assert experiment.name in html
+    assert "base64" in html
+    if "report" in outcome:
+        assert {"per_class", "micro", "macro", "weighted"} <= outcome["report"].keys()
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_settings_are_the_golden_ones(name):
+    assert golden(name) == (GOLDENS / f"{name}.json").read_text()
+    for values in json.loads(golden(name)).values():
+        assert to_json(from_json(Experiment, values)) == values
+
+
+def test_there_is_no_golden_without_an_experiment():
+    assert sorted(path.stem for path in GOLDENS.iterdir()) == experiments.names()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_sizes_are_the_published_ones(name):
+    assert trees.count(shapes(build(experiments.resolve(name).model))) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_headers_say_what_one_needs_to_know(name):
+    module = experiments.module(name)
+    lines = module.__doc__.splitlines()
+    assert lines[0].endswith(".")
+    for word in ("Paper:", "Command:", "Data:", "Hardware:"):
+        assert any(line.startswith(word) for line in lines), word
+    assert module.HARDWARE
+    assert experiments.resolve(name).name == name
+
+
+if __name__ == "__main__":
+    GOLDENS.mkdir(parents=True, exist_ok=True)
+    for each in experiments.names():
+        (GOLDENS / f"{each}.json").write_text(golden(each))
