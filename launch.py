@@ -18,7 +18,7 @@ from typing import Any
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses, calls, prints; returns the exit status: 0, 1 for a run that diverged, 2 for a mistake of the user's."""
-    options = vars(_parser().parse_args(arguments))
+    options = _parse(arguments)
     command, as_json = options.pop("command"), options.pop("json")
     if command is None:
         _parser().print_help()
@@ -37,6 +37,19 @@ def main(arguments: list[str] | None = None) -> int:
     if as_json:
         print(json.dumps(result))
     return 0
+
+
+def _parse(arguments: list[str] | None) -> dict[str, Any]:
+    """Reads the command line; overrides may stand after options too, which argparse alone does not allow."""
+    parser = _parser()
+    namespace, rest = parser.parse_known_args(arguments)
+    options = vars(namespace)
+    strange = [word for word in rest if word.startswith("-") or "overrides" not in options]
+    if strange:
+        parser.error(f"unrecognized arguments: {' '.join(strange)}")
+    if rest:
+        options["overrides"] += rest
+    return options
 
 
 class _Parser(argparse.ArgumentParser):

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BERT-base, masked language modelling on Wikipedia at length 128.
 
-Paper:     Devlin et al. 2019 (arXiv:1810.04805), section 3 and appendix A.2, first phase: 12 layers, width 768, batch 256,
-           900,000 updates, 1e-4 after 10,000 of warm-up, then on a line to 0
+Paper:     Devlin et al. 2019 (arXiv:1810.04805), section 3 and appendix A.2, first phase: 12 layers, width 768, batch
+           256, 900,000 updates, 1e-4 after 10,000 of warm-up, then on a line to 0
 Departs:   no next sentence prediction and no books; masks are drawn anew in each epoch
 Command:   python launch.py train bert_base data=text:/corpus/*.txt
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above

@@ -37,7 +37,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = {"tokenizers": "seqjax.data.tokenizers"}
 
-__all__ = [*_HOME_OF, *_MODULES]  # noqa: PLE0604
+__all__ = [*_HOME_OF, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

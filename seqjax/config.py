@@ -133,7 +133,7 @@ def _assign(node: Any, path: list[str], text: str, full: str) -> Any:
 
 def _parse(text: str, hint: Any) -> Any:
     """Reads the text of an override as a JSON value where the field wants other than a string."""
-    if hint is str or str in typing.get_args(hint) and text.lower() != "none":
+    if hint is str or (str in typing.get_args(hint) and text.lower() != "none"):
         return text
     if text.lower() in ("true", "false", "none", "null"):
         return {"true": True, "false": False}.get(text.lower())

@@ -59,7 +59,7 @@ def apply_rules(rules: Rules[T], params: Params, what: str) -> Any:
     for path in flatten(params):
         number = next((i for i, (pattern, _) in enumerate(compiled) if pattern.search(path)), None)
         if number is None:
-            raise UserError(f'{what}: no rule covers parameter \'{path}\'; end the rules with one for ".*"')
+            raise UserError(f"{what}: no rule covers parameter '{path}'; end the rules with one for \".*\"")
         used.add(number)
         values[path] = compiled[number][1]
     for i, (pattern, _) in enumerate(compiled):

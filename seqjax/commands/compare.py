@@ -43,7 +43,12 @@ def judge(old: record.Recorded, new: record.Recorded, step: int, tolerance: floa
         verdict = "within tolerance"
     else:
         verdict = "different"
-    result = {"verdict": verdict, "tolerance": tolerance, "parameters_equal": same_bits, "folder": str(new.folder)} | found
+    result = {
+        "verdict": verdict,
+        "tolerance": tolerance,
+        "parameters_equal": same_bits,
+        "folder": str(new.folder),
+    } | found
     lines = [
         f"verdict: {verdict} ({found['values_compared']} values compared, largest relative difference "
         f"{found['largest_relative']:.3g}, tolerance {tolerance:g}; parameters after step {step} "

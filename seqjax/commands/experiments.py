@@ -29,7 +29,9 @@ def list_experiments() -> Result:
         module = experiments.module(name)
         experiment = module.experiment()
         size = trees.count(shapes(build(experiment.model))["trunk"]) if experiment.model.vocab_size else None
-        found.append({"name": name, "summary": experiments.summary(name), "parameters": size, "hardware": module.HARDWARE})
+        found.append(
+            {"name": name, "summary": experiments.summary(name), "parameters": size, "hardware": module.HARDWARE}
+        )
     width = max(len(entry["name"]) for entry in found)
     lines = [
         f"{entry['name']:{width}}  {_millions(entry['parameters']):>7}  {entry['hardware']:14}  {entry['summary']}"
@@ -60,7 +62,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
         filled = int(np.sum(rows.windows[:, 2] - rows.windows[:, 1])) / int(np.sum(rows.widths))
         data[split] = {
             "records": len(dataset.records(split)),
-            "tokens": int(len(rows.corpus.tokens)),
+            "tokens": len(rows.corpus.tokens),
             "rows": len(rows),
             "filled": round(filled, 4),
             "hash": rows.corpus.hash,

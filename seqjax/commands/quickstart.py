@@ -21,7 +21,7 @@ PROMPT = "def read("
 
 
 def quickstart(into: str | None, quiet: bool, seeds: int) -> Result:
-    """Returns {"pretrained", "scratch" (test accuracy on `package`, means over seeds), "bits_per_byte", "seconds", ...}.
+    """Returns {"pretrained", "scratch" (test accuracy on `package`, seeds' means), "bits_per_byte", "seconds", ...}.
 
     Fine-tuning from the checkpoint and from random initialisation have the same model, data, updates and settings. The
     test files were seen by no model.
@@ -89,5 +89,3 @@ def _text(result: dict[str, Any], folder: Path, seeds: int) -> str:
             f"done in {result['seconds']:.0f} s; curves and scores by class: {folder / first / 'report.html'}",
         ]
     )
-
-

@@ -39,7 +39,10 @@ def evaluate(folder: str, split: str, step: str) -> Result:
     experiment, params = checkpoint.load(folder, int(step) if step.isdigit() else step)
     prepared = prepare(experiment, Path(folder) / "tokenizer")
     dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel)
-    result: dict[str, Any] = {"split": split, "scores": scorer(model, dataset, devices, experiment.run.seed)(params, split)}
+    result: dict[str, Any] = {
+        "split": split,
+        "scores": scorer(model, dataset, devices, experiment.run.seed)(params, split),
+    }
     text = "\n".join(f"{name:14} {value:.6f}" for name, value in result["scores"].items())
     if isinstance(experiment.objective, (Classification, Tagging)):
         result["report"] = report(experiment.objective, predictor(model, dataset, devices)(params, split))
@@ -47,9 +50,7 @@ def evaluate(folder: str, split: str, step: str) -> Result:
     return result, text
 
 
-def generate(
-    folder: str, prompt: str, max_new: int, temperature: float, top_k: int, top_p: float, seed: int
-) -> Result:
+def generate(folder: str, prompt: str, max_new: int, temperature: float, top_k: int, top_p: float, seed: int) -> Result:
     """Continues a prompt."""
     experiment, params = checkpoint.load(folder)
     if not isinstance(experiment.objective, CLM):

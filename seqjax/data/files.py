@@ -52,7 +52,7 @@ def identity(paths: list[Path]) -> list[tuple[str, int, int]]:
 
 
 def read_text(path: Path, encoding: str) -> str:
-    """Returns the text of a file (gunzipped if its name ends in .gz), with "\\n" line ends and no byte-order mark.
+    """Returns the text of a file (gunzipped if its name ends in .gz), with plain line ends and no byte-order mark.
 
     Raises:
       UserError: the file cannot be read or is not in this encoding.
@@ -164,7 +164,7 @@ def conll_rows(path: Path, text: str, words: int, tags: int) -> Iterator[Row]:
     first = 1
     sentence: list[str] = []
     labels: list[str] = []
-    for number, line in enumerate(text.split("\n") + [""], 1):
+    for number, line in enumerate([*text.split("\n"), ""], 1):
         if not line.strip():
             if sentence:
                 yield first, {"words": sentence, "tags": labels}

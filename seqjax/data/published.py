@@ -42,14 +42,14 @@ def open_published(name: str, split: str, columns: Mapping[str, str]) -> Records
         near = difflib.get_close_matches(name.split("/")[0], re.findall(r"^\s*- (\S+)", str(error), re.MULTILINE), n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"it is neither known to TFDS nor prepared in {where}"
         raise UserError(f"there is no TFDS dataset '{name}'; {hint}") from None
-    except Exception as error:  # noqa: BLE001 (an unknown config or version is a ValueError, a bad name many things)
+    except Exception as error:
         raise UserError(f"tfds:{name} cannot be opened: {_first_line(error)}") from None
     if not is_prepared:
         try:
             with quiet_tfds(progress=True):
                 builder.download_and_prepare()
         # Builders fail to download in as many ways as there are hosts; all of them mean that it is not to be had here.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             raise UserError(
                 f"tfds:{name} is not prepared in {where} and cannot be downloaded ({type(error).__name__}: "
                 f"{_first_line(error)}); prepare it elsewhere with file_format='array_record', copy it, and set "
@@ -60,17 +60,17 @@ def open_published(name: str, split: str, columns: Mapping[str, str]) -> Records
 
 
 def open_builder(builder: Any, split: str, columns: Mapping[str, str], spec: str) -> Records:
-    """Returns a split of a prepared TFDS builder; see `open_published`, whose errors it raises. `spec` names it there."""
+    """Returns a split of a prepared TFDS builder; see `open_published`, whose errors it raises; `spec` is its name."""
     try:
         source = builder.as_data_source(split=split)
     except NotImplementedError:
         raise UserError(
-            f"{spec} is prepared as {builder.info.file_format.value}, which has no random access; convert it once, where "
-            f"TensorFlow is installed: tfds convert_format --dataset_dir={builder.data_path} "
+            f"{spec} is prepared as {builder.info.file_format.value}, which has no random access; convert it "
+            f"once where TensorFlow is installed: tfds convert_format --dataset_dir={builder.data_path} "
             "--out_file_format=array_record"
         ) from None
     # TFDS says an unknown split as a ValueError, and a malformed slice as that or an AssertionError.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         splits = ", ".join(builder.info.splits) or "none"
         raise UserError(
             f"{spec} has no split '{split}' ({_first_line(error)}); its splits are {splits}: choose with "

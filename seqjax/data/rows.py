@@ -44,10 +44,8 @@ def first_fit(sizes: Sequence[int] | np.ndarray, room: int, open_rows: int = 64)
     space: list[int] = []
     begun = 0
     for item, size in enumerate(np.asarray(sizes).tolist()):
-        for place, left in enumerate(space):
-            if left >= size:
-                break
-        else:
+        place = next((place for place, left in enumerate(space) if left >= size), None)
+        if place is None:
             if len(space) == open_rows:
                 fullest = space.index(min(space))
                 del numbers[fullest], space[fullest]

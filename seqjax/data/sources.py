@@ -5,7 +5,7 @@
     stdlib/docs                      the standard library of the running Python; also code, package, roles, summary
     tfds:NAME, tfds:NAME/CONFIG      TensorFlow Datasets
     text:GLOB                        plain text; `unit` says what one record is
-    jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` say which column is what
+    jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` name columns
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
 
 A GLOB may be several, between commas; files may be gzipped. After a source with named splits, "@SPLIT" chooses one, in
@@ -40,7 +40,7 @@ class Source:
       train: the spec of the training split (see above).
       validation: its spec; "" is the source's own split or, for files, held out of train.
       test: its spec; "" is the source's own split. Files have none of their own.
-      holdout: files only: this last fraction of the records (of the characters, where there is one record) is validation.
+      holdout: files only: the last fraction of the records (of the characters, where there is one) that is validation.
       unit: text only: one record is a "file", a "paragraph" (blank lines between) or a "line".
       header: tsv and csv: the first line names the columns; else they are called "0", "1", ...
       encoding: of the files.

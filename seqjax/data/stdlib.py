@@ -236,13 +236,13 @@ def examples(config: str) -> dict[str, list[Record]]:
 
 
 def topics() -> list[SourceFile]:
-    """Returns the topics of `help()`, each a file of its own in the package "pydoc_data"; none where they are absent."""
+    """Returns the topics of `help()`, each a file in the package "pydoc_data"; none where they are absent."""
     try:
         from pydoc_data.topics import topics as found
     except ImportError:
         return []
     texts = {text.strip(): f"pydoc_data/topics.py#{name}" for name, text in sorted(found.items(), reverse=True)}
-    split_of = split({name: "pydoc_data" for name in texts.values()})
+    split_of = split(dict.fromkeys(texts.values(), "pydoc_data"))
     return [
         SourceFile(name, "pydoc_data", text, split_of[name]) for text, name in sorted(texts.items()) if len(text) >= 80
     ]

@@ -78,7 +78,7 @@ class Library:
         self._characters = _is(state, "WordLevel") and "Split" in _types(state["pre_tokenizer"])
         self._whole = _is(state, "WordLevel") and not self._characters
         self._blanks = "ĠĊĉč" if "ByteLevel" in _types(state["pre_tokenizer"]) | _types(state["decoder"]) else "▁"
-        self.spaced = self._characters or ("ĠĊĉč" == self._blanks and self._continuing is None)
+        self.spaced = self._characters or (self._blanks == "ĠĊĉč" and self._continuing is None)
 
     def __getstate__(self) -> str:
         return str(self.tokenizer.to_str())

@@ -152,5 +152,5 @@ def load(folder: str | os.PathLike[str]) -> Tokenizer:
         return Tokenizer(engine, {name: meta["special"][name] for name in SPECIAL_NAMES})
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved tokenizer: {Path(error.filename).name} is missing") from None
-    except Exception as error:  # noqa: BLE001 (the `tokenizers` library raises no narrower class)
+    except Exception as error:
         raise UserError(f"the tokenizer saved in {path} is damaged: {error}") from None

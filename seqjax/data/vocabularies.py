@@ -233,7 +233,7 @@ def _read_gpt2(folder: Path, spec: str) -> own.Tokenizer:
             pairs.append((parts[0], parts[1]))
     try:
         tokenizer = Tokenizer(models.BPE(vocabulary, pairs))
-    except Exception as error:  # noqa: BLE001 (the library raises no narrower class)
+    except Exception as error:
         raise UserError(f"{folder}: expected the vocabulary and the merges of GPT-2, found {error}") from None
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -244,7 +244,7 @@ def _read_sentencepiece(path: Path, spec: str) -> own.Tokenizer:
     data = _bytes(path, spec)
     try:
         engine = SentencePiece(data)
-    except Exception as error:  # noqa: BLE001 (RuntimeError or OSError, by version)
+    except Exception as error:
         raise UserError(f"{path}: expected a SentencePiece model, found something else ({error})") from None
     return own.Tokenizer(engine, engine.special())
 
@@ -253,7 +253,7 @@ def _read_json(path: Path, spec: str) -> own.Tokenizer:
     data = _bytes(path, spec)
     try:
         tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
-    except Exception as error:  # noqa: BLE001 (the library raises no narrower class)
+    except Exception as error:
         raise UserError(f"{path}: expected a tokenizer of the tokenizers library, found {error}") from None
     return own.Tokenizer(Library(tokenizer), _special(tokenizer.get_vocab(with_added_tokens=True)))
 

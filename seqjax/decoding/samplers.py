@@ -63,7 +63,7 @@ def keep_top_k(logits_BV: jax.Array, k: int) -> jax.Array:
 
 
 def keep_top_p(logits_BV: jax.Array, p: float) -> jax.Array:
-    """Returns the logits cut to the smallest set of likeliest tokens with probability >= p (Holtzman et al. 2020, 3.1)."""
+    """Returns the logits cut to the fewest likeliest tokens of probability >= p (Holtzman et al. 2020, 3.1)."""
     order_BV = jnp.argsort(-logits_BV, axis=-1)
     p_BV = jax.nn.softmax(jnp.take_along_axis(logits_BV, order_BV, axis=-1), axis=-1)
     before_BV = jnp.cumsum(p_BV, axis=-1) - p_BV  # the token that crosses p is still kept

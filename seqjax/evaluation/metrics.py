@@ -141,7 +141,7 @@ def _entities(sequence: int, tags: Sequence[str]) -> set[Entity]:
     start, current = 0, ""
     for place, tag in enumerate((*tags, "O")):  # the O closes what is open at the end
         prefix, _, kind = tag.partition("-")
-        if not (tag == "O" or prefix in ("B", "I") and kind):
+        if not (tag == "O" or (prefix in ("B", "I") and kind)):
             raise UserError(f"tag '{tag}' is not O, B-TYPE or I-TYPE")
         if prefix == "I" and kind == current:
             continue

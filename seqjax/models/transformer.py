@@ -205,8 +205,6 @@ class Transformer(nn.Module):
     def initial_carry(self, batch: int, length: int) -> TransformerCarry:
         """Returns an empty carry for `batch` rows that will read up to `length` tokens."""
         c = self.config
-        caches = [
-            empty_cache(batch, length, c.heads, c.width // c.heads, DTYPES[c.dtype]) for _ in range(c.layers)
-        ]
+        caches = [empty_cache(batch, length, c.heads, c.width // c.heads, DTYPES[c.dtype]) for _ in range(c.layers)]
         layers = jax.tree.map(lambda *leaves: jnp.stack(leaves), *caches) if c.scan else tuple(caches)
         return TransformerCarry(layers, jnp.zeros((batch, length), jnp.int32), jnp.zeros((), jnp.int32))

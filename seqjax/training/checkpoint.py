@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run's checkpoints (Orbax): parameters, optimiser state, data position and the resolved configuration.
 
-    FOLDER/checkpoints/STEP/params      what evaluation, decoding and fine-tuning read
-    FOLDER/checkpoints/STEP/opt_state   what only a resumed run reads
-    FOLDER/checkpoints/STEP/meta        JSON: step, iterator state, evaluation metric, configuration
+FOLDER/checkpoints/STEP/params      what evaluation, decoding and fine-tuning read
+FOLDER/checkpoints/STEP/opt_state   what only a resumed run reads
+FOLDER/checkpoints/STEP/meta        JSON: step, iterator state, evaluation metric, configuration
 """
 
 import math

@@ -4,7 +4,7 @@
 
 A line of metrics.jsonl is one JSON object, `{"step": 10, "train/loss": 2.31, "train/lr": 0.001}`. Floats are written by
 `repr`, so that reading gives back the same bits. JSON has no word for what is not finite; such values are the strings
-"NaN", "Infinity" and "-Infinity" (the JSON mapping of protocol buffers does the same), and `read_metrics` gives numbers.
+"NaN", "Infinity" and "-Infinity" (as in the JSON mapping of protocol buffers), and `read_metrics` gives numbers.
 """
 
 import collections
@@ -309,7 +309,7 @@ def peak_flops(device: "jax.Device") -> float:
     For an accelerator it is the vendor's number for dense bfloat16 matrix products (float16 on V100 and T4, which have
     no bfloat16); NaN for one that is not in the table, a MIG slice included. Sources: the system architecture pages of
     the Cloud TPU documentation for v2 to v6e and TPU7x (there by chip; v2, v3 and TPU7x show JAX two devices for a
-    chip); the NVIDIA datasheets of V100, A100, H100, H200, L4 and T4 (from H100 and L4 on half the number printed, which
+    chip); the NVIDIA datasheets of V100, A100, H100, H200, L4 and T4 (from H100 and L4 half the number printed, which
     is with sparsity) and the Ada architecture whitepaper for the RTX 4090 (float32 accumulation).
 
     A CPU is measured, once: the best of a few float32 products of 1024 x 1024 matrices. Virtual CPU devices share the

@@ -72,7 +72,7 @@ class Devices:
         return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)(tree)
 
     def spread(self, function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
-        """Returns `function(state, batch, key, reduce=...)` as a function of (state, batch, key) compiled over the devices.
+        """Returns `function(state, batch, key, reduce=...)` compiled as a function of (state, batch, key).
 
         The state and the key are the same everywhere, the batch is divided, and the results are the same everywhere
         because `function` sums over devices with `reduce` wherever it sums over rows.

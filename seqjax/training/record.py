@@ -79,9 +79,13 @@ def write(prepared: Prepared, folder: Path) -> None:
     if exists(folder):
         before = read(folder)
         changed = differences(before.config, resolved)
-        settings = [f"{key} ({a} there, {b} here)" for key, (a, b) in changed.items() if key.split(".")[0] != "parallel"]
+        settings = [
+            f"{key} ({a} there, {b} here)" for key, (a, b) in changed.items() if key.split(".")[0] != "parallel"
+        ]
         if settings:
-            raise UserError(f"{folder} holds a run with other settings: {settings[0]}; choose another folder with --run")
+            raise UserError(
+                f"{folder} holds a run with other settings: {settings[0]}; choose another folder with --run"
+            )
         if before.facts["data"] != hashes:
             raise UserError(f"the data has changed since the run in {folder} began; begin a new one with --run")
         return
@@ -132,7 +136,7 @@ def compare(a: Recorded, b: Recorded) -> dict[str, Any]:
     largest = 0.0
     for key in common:
         x, y = left[key], right[key]
-        if x == y or x != x and y != y:
+        if x == y or (x != x and y != y):
             continue
         if out["first_step"] is None:
             out |= {"first_step": key[0], "metric": key[1], "values": [x, y]}

@@ -103,9 +103,7 @@ def gradients(
             return jax.tree.map(jnp.add, total, differentiate(params, micro_batch, micro_key)), None
 
         first = jax.tree.map(lambda x: x[0], micro_batches)
-        zeros = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(differentiate, params, first, key)
-        )
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(differentiate, params, first, key))
         (grads, pairs), _ = jax.lax.scan(add, zeros, (jnp.arange(accumulate), micro_batches))
     grads, pairs = reduce((grads, pairs))
     return grads, pairs | {"loss": (pairs["loss"][0], jnp.ones(()))}

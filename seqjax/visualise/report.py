@@ -14,8 +14,8 @@ from seqjax.errors import UserError
 REPORT = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 KEYS = (
-    "name", "summary", "status", "step", "steps", "figures", "before", "after", "report", "samples", "config", "changes",
-    "environment", "hashes", "seeds", "commands",
+    "name", "summary", "status", "step", "steps", "figures", "before", "after", "report", "samples", "config",
+    "changes", "environment", "hashes", "seeds", "commands",
 )  # fmt: skip
 
 

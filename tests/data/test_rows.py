@@ -52,11 +52,10 @@ def test_causal_rows_predict_each_token_once(layout):
     examples = [CLM().corrupt(row, np.random.default_rng(0), VOCABULARY) for row in rows]
     assert {len(example["tokens"]) for example in examples} == {16}
     targets = np.concatenate([example["targets"][example["weights"] > 0] for example in examples])
-    ends = len(LENGTHS) if layout != "stream" else len(LENGTHS)
     content = targets[targets >= 10]
     first = 1 if layout == "stream" else 0  # nothing comes before a stream's first token
     assert sorted(content.tolist()) == list(range(10 + first, 10 + sum(LENGTHS)))
-    assert (targets == 3).sum() == ends
+    assert (targets == 3).sum() == len(LENGTHS)
     for example in examples:  # a target is the token after it in the text
         inputs, wanted = example["tokens"], example["targets"]
         for place in np.flatnonzero((example["weights"] > 0) & (inputs >= 10) & (wanted >= 10)):
@@ -83,7 +82,7 @@ def test_a_shifted_stream_still_holds_the_text_in_order():
 
 def test_labelled_rows_are_one_for_each_document():
     source = corpus(label=np.arange(len(LENGTHS), dtype=np.int32))
-    rows, made = all_rows("pad", "wrapped", whole=True, source=source)
+    _, made = all_rows("pad", "wrapped", whole=True, source=source)
     assert [int(row["label"]) for row in made] == list(range(len(LENGTHS)))
     for length, row in zip(LENGTHS, made, strict=True):
         assert (row["segments"] > 0).sum() == min(length, 14) + 2

@@ -15,7 +15,9 @@ from seqjax.models.rnn import LSTMConfig
 from seqjax.models.transformer import TransformerConfig
 
 CONFIGS = {
-    "gpt": TransformerConfig(vocab_size=23, layers=2, width=32, heads=4, mlp_width=48, max_length=24, init_std=0.3, tied=False),
+    "gpt": TransformerConfig(
+        vocab_size=23, layers=2, width=32, heads=4, mlp_width=48, max_length=24, init_std=0.3, tied=False
+    ),
     "rotary": TransformerConfig(
         vocab_size=23, layers=2, width=32, heads=4, mlp_width=48, positions="rotary", init_std=0.3, scan=True
     ),

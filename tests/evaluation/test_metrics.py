@@ -90,7 +90,7 @@ def random_tags(rng, malformed):
             if draw < 0.35:
                 kind = None
                 tags.append("O")
-            elif draw < 0.6 or kind is None and not malformed:
+            elif draw < 0.6 or (kind is None and not malformed):
                 kind = rng.choice(["PER", "LOC", "MISC-X", "B"])
                 tags.append(f"B-{kind}")
             else:

@@ -50,9 +50,7 @@ def made(config, seed=0):
     params = initialise(model.model, jax.random.key(seed))
     # Away from the initial values: zero biases and unit scales would hide a mistake in where they are used.
     keys = jax.random.split(jax.random.key(seed + 1), len(jax.tree.leaves(params)))
-    leaves = [
-        x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(jax.tree.leaves(params), keys, strict=True)
-    ]
+    leaves = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(jax.tree.leaves(params), keys, strict=True)]
     return model, jax.tree.unflatten(jax.tree.structure(params), leaves)
 
 
@@ -227,7 +225,7 @@ def test_published_sizes(config, published):
     [("norm", "middle"), ("positions", "none"), ("activation", "gelo"), ("dtype", "float16"), ("width", 30)],
 )
 def test_impossible_settings_are_refused(field, value):
-    with pytest.raises(UserError, match="model|width"):
+    with pytest.raises(UserError, match=r"model\.|head width"):
         dataclasses.replace(GPT, **{field: value})
 
 

@@ -14,9 +14,7 @@ from seqjax.objectives.clm import CLM
 from seqjax.objectives.losses import cross_entropy
 from seqjax.objectives.mlm import MLM
 
-VOCABULARY = types.SimpleNamespace(
-    size=1000, pad=0, bos=2, eos=3, mask=4, word_starts=np.arange(1000) % 3 == 0
-)
+VOCABULARY = types.SimpleNamespace(size=1000, pad=0, bos=2, eos=3, mask=4, word_starts=np.arange(1000) % 3 == 0)
 
 
 def row(length=128, real=128, seed=0):
@@ -104,7 +102,9 @@ def test_dynamic_masking_changes_by_epoch_and_static_repeats():
     assert [static.corruption_epoch(epoch) for epoch in (0, 1, 12)] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("change", [{"rate": 0.0}, {"masked": 0.95, "random": 0.1}, {"masking": "often"}, {"copies": 0}])
+@pytest.mark.parametrize(
+    "change", [{"rate": 0.0}, {"masked": 0.95, "random": 0.1}, {"masking": "often"}, {"copies": 0}]
+)
 def test_impossible_settings_are_refused(change):
     with pytest.raises(UserError):
         MLM(**change)
@@ -143,6 +143,8 @@ def test_cross_entropy_against_its_definition(rng):
     logits, targets = rng.normal(size=(3, 4, 7)).astype(np.float32), rng.integers(0, 7, (3, 4))
     p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     smooth = 0.9 * np.eye(7)[targets] + 0.1 / 7
-    np.testing.assert_allclose(cross_entropy(logits, targets), -np.log(p[np.eye(7)[targets] > 0]).reshape(3, 4), atol=1e-5)
+    np.testing.assert_allclose(
+        cross_entropy(logits, targets), -np.log(p[np.eye(7)[targets] > 0]).reshape(3, 4), atol=1e-5
+    )
     np.testing.assert_allclose(cross_entropy(logits, targets, 0.1), -(smooth * np.log(p)).sum(-1), atol=1e-5)
     assert np.isfinite(jax.grad(lambda x: cross_entropy(x, targets).sum())(logits * 1e4)).all()

@@ -27,7 +27,24 @@ OBJECTIVES = {"clm": CLM(), "mlm": MLM()}
 def text(folder, documents=60):
     """Writes one document a line, of very unequal lengths, and returns its spec."""
     chooser = random.Random(0)
-    words = "the a model reads writes long short text and or then here there what of in".split()
+    words = [
+        "the",
+        "a",
+        "model",
+        "reads",
+        "writes",
+        "long",
+        "short",
+        "text",
+        "and",
+        "or",
+        "then",
+        "here",
+        "there",
+        "what",
+        "of",
+        "in",
+    ]
     lines = [" ".join(chooser.choices(words, k=chooser.choice([1, 2, 5, 30]))) for _ in range(documents)]
     path = folder / "corpus.txt"
     path.write_text("\n".join(lines) + "\n")

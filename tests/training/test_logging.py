@@ -48,8 +48,8 @@ def test_floats_round_trip_bit_for_bit(tmp_path, rng):
     file.close()
     (record,) = read_metrics(tmp_path)
     for name, value in values.items():
-        assert (
-            struct.pack("d", record[name]) == struct.pack("d", value) or math.isnan(record[name]) and math.isnan(value)
+        assert struct.pack("d", record[name]) == struct.pack("d", value) or (
+            math.isnan(record[name]) and math.isnan(value)
         )
     assert record["float32"] == float(np.float32(0.1)) != 0.1
 

@@ -102,9 +102,7 @@ def test_an_update_is_the_optimizers(rng):
     )  # fmt: skip
     gradient = np.zeros((40, 40))
     weight = batch["weights"].sum()
-    for row, target, w in zip(
-        batch["tokens"].ravel(), batch["targets"].ravel(), batch["weights"].ravel(), strict=True
-    ):
+    for row, target, w in zip(batch["tokens"].ravel(), batch["targets"].ravel(), batch["weights"].ravel(), strict=True):
         p = np.exp(params["table"][row]) / np.exp(params["table"][row]).sum()
         gradient[row] += w / weight * (p - np.eye(40)[target])
     np.testing.assert_allclose(state.params["table"], params["table"] - 0.5 * gradient, atol=1e-6)
@@ -126,9 +124,7 @@ def test_dropout_differs_by_step_and_device_but_not_by_repetition():
     params, batch = initialise(model, jax.random.key(0)), ragged(objective)
     optimizer = optax.sgd(0.0)
     places = Devices(Parallel("pmap", 4))
-    step = places.spread(
-        functools.partial(train_step, apply=model.apply, objective=objective, optimizer=optimizer)
-    )
+    step = places.spread(functools.partial(train_step, apply=model.apply, objective=objective, optimizer=optimizer))
     same_rows = {name: np.tile(x[3:4], (4,) + (1,) * (x.ndim - 1)) for name, x in batch.items()}
     state = places.replicate(initial_state(params, optimizer))
     losses = []
@@ -139,9 +135,7 @@ def test_dropout_differs_by_step_and_device_but_not_by_repetition():
     _, pairs = step(after, places.put(same_rows), jax.random.key(0))
     assert float(pairs["loss"][0]) != losses[0]
     one = places.spread(functools.partial(gradients, apply=model.apply, objective=objective))
-    alone = Devices(Parallel("pmap", 1)).spread(
-        functools.partial(gradients, apply=model.apply, objective=objective)
-    )
+    alone = Devices(Parallel("pmap", 1)).spread(functools.partial(gradients, apply=model.apply, objective=objective))
     four = one(params, places.put(same_rows), jax.random.key(0))[1]["clm"]
     single = alone(params, Devices(Parallel("pmap", 1)).put({k: x[:1] for k, x in same_rows.items()}),
                    jax.random.key(0))[1]["clm"]  # fmt: skip

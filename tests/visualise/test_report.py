@@ -125,7 +125,7 @@ def hostile(value):
 
 
 def test_hostile_text_is_escaped_everywhere(tmp_path):
-    context = CONTEXT | {key: HOSTILE for key in ("name", "summary", "status")}
+    context = CONTEXT | dict.fromkeys(("name", "summary", "status"), HOSTILE)
     context |= {key: hostile(CONTEXT[key]) for key in ("figures", "before", "after", "config", "environment")}
     context |= {key: hostile(CONTEXT[key]) for key in ("hashes", "seeds", "commands")}
     context |= {"samples": [{"prompt": HOSTILE, "text": HOSTILE}], "changes": {HOSTILE: (HOSTILE, HOSTILE)}}
