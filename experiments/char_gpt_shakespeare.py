@@ -3,12 +3,15 @@
 """Character GPT on tiny Shakespeare, the small setting that fits a laptop.
 
 Paper:     nanoGPT (Karpathy 2022), README, "I only have a macbook": 4 layers, 4 heads, width 128, context 64, batch 12,
-           2,000 updates, no dropout, learning rate 1e-3 to 1e-4 on a cosine after 100 of warm-up
+           2,000 updates, no dropout
+Departs:   learning rate 3e-3 to 0 instead of 1e-3 to 1e-4 on a cosine after 100 of warm-up; windows cover the text once
+           in an epoch instead of being drawn with replacement
 Command:   python launch.py train char_gpt_shakespeare data=text:PATH/input.txt
 Data:      1,115,394 characters (Karpathy 2015, char-rnn), the last tenth held out
-Hardware:  2 CPU cores, some two minutes
-Expected:  validation loss 1.88 nats per character
-Observed:  see the README
+Hardware:  2 CPU cores, two to four minutes
+Expected:  validation loss 1.88 nats per character (published, estimated on a sample of the last tenth)
+Observed:  1.792 on the whole last tenth (seed 0); with the published rate, optimizer.peak_lr=1e-3 optimizer.end_lr=1e-4,
+           1.901
 """
 
 from seqjax.config import derive
@@ -23,7 +26,7 @@ HARDWARE = "2 CPU cores"
 
 
 def experiment() -> Experiment:
-    """The published setting."""
+    """The published model and budget."""
     return Experiment(
         name="char_gpt_shakespeare",
         data=Data(
@@ -35,7 +38,7 @@ def experiment() -> Experiment:
         ),
         objective=CLM(),
         optimizer=Optimizer(
-            peak_lr=1e-3, end_lr=1e-4, schedule="cosine", warmup=100, b2=0.99, weight_decay=0.1, clip=1.0
+            peak_lr=3e-3, schedule="cosine", warmup=100, b2=0.99, weight_decay=0.1, clip=1.0
         ),
         run=Run(steps=2000, log_every=20, eval_every=250),
     )  # fmt: skip

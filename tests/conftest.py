@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eight virtual CPU devices, full precision, and a data cache of the test run's own."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 # XLA sizes its thread pool by this; with fewer than two threads for each virtual device its collectives deadlock.
@@ -12,8 +14,13 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_cpu_collective_call_warn_stuck_timeout_seconds=20 --xla_cpu_collective_call_terminate_timeout_seconds=60"
 )
 
-# Many tests compile the same small programs, some of them in processes of their own.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="seqjax-tests-")
+# Many tests compile the same small programs, some of them in processes of their own; and tests never read or write the
+# user's cache of data. Workers of one test run share both folders.
+if "SEQJAX_TESTS" not in os.environ:
+    os.environ["SEQJAX_TESTS"] = tempfile.mkdtemp(prefix="seqjax-tests-")
+    atexit.register(shutil.rmtree, os.environ["SEQJAX_TESTS"], ignore_errors=True)
+os.environ["SEQJAX_CACHE"] = os.path.join(os.environ["SEQJAX_TESTS"], "data")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(os.environ["SEQJAX_TESTS"], "programs")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
@@ -25,19 +32,6 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory):
-    """Tests never read or write the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
-    before = os.environ.get("SEQJAX_CACHE")
-    os.environ["SEQJAX_CACHE"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["SEQJAX_CACHE"]
-    else:
-        os.environ["SEQJAX_CACHE"] = before
 
 
 @pytest.fixture

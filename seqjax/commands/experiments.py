@@ -28,7 +28,9 @@ def list_experiments() -> Result:
     for name in experiments.names():
         module = experiments.module(name)
         experiment = module.experiment()
-        size = trees.count(shapes(build(experiment.model))["trunk"]) if experiment.model.vocab_size else None
+        # The size of a classifier's head is known with the data's labels only.
+        tree = shapes(build(experiment.model)) if experiment.model.vocab_size else {}
+        size = trees.count(tree if experiment.objective.reads == "text" else tree.get("trunk", {})) or None
         found.append(
             {"name": name, "summary": experiments.summary(name), "parameters": size, "hardware": module.HARDWARE}
         )
