@@ -10,8 +10,8 @@ Command:   python launch.py train char_gpt_shakespeare data=text:PATH/input.txt
 Data:      1,115,394 characters (Karpathy 2015, char-rnn), the last tenth held out
 Hardware:  2 CPU cores, two to four minutes
 Expected:  validation loss 1.88 nats per character (published, estimated on a sample of the last tenth)
-Observed:  1.792 on the whole last tenth (seed 0); with the published rate, optimizer.peak_lr=1e-3 optimizer.end_lr=1e-4,
-           1.901
+Observed:  1.792 on the whole last tenth (seed 0); with the published rate (optimizer.peak_lr=1e-3,
+           optimizer.end_lr=1e-4) 1.901
 """
 
 from seqjax.config import derive
