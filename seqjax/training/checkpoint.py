@@ -125,11 +125,9 @@ def load(path: str | Path, step: int | str = "best") -> tuple[Experiment, Params
     else:
         raise UserError(f"'{path}' has no checkpoint of step {step}; it has {', '.join(map(str, available))}")
     item = (folder / "checkpoints" / str(chosen) / "params").absolute()
-    with ocp.StandardCheckpointer() as checkpointer:
-        shapes = checkpointer.metadata(item).item_metadata.tree
-    arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), shapes)
-    with ocp.PyTreeCheckpointer() as reader:
-        params = reader.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
+    handler = ocp.PyTreeCheckpointHandler()
+    arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), handler.metadata(item).tree)
+    params = handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
     return from_json(Experiment, metas[chosen]["config"], f"{path}: config"), params
 
 
