@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     from seqjax import commands
     from seqjax.errors import Diverged, UserError
+    from seqjax.training.environment import keep_compiled_programs
 
+    keep_compiled_programs()
     try:
         result, text = commands.COMMANDS[command](**options)
     except (UserError, Diverged) as error:
