@@ -11,30 +11,48 @@ Settings are overridden by their dotted names, as `show` prints them: run.steps=
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parses, calls, prints; returns the exit status: 0, 1 for a run that diverged, 2 for a mistake of the user's."""
+    """Returns the exit status: 0, 1 for a run that diverged, 2 for a mistake of the user's, or 128 + a signal."""
+    try:
+        try:
+            return _call(arguments)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # who reads, `head` perhaps, has seen enough; nothing is left to flush at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _call(arguments: list[str] | None) -> int:
+    """Parses, calls, prints."""
     options = _parse(arguments)
     command, as_json = options.pop("command"), options.pop("json")
     if command is None:
         _parser().print_help()
         return 0
     from seqjax import commands
-    from seqjax.errors import Diverged, UserError
+    from seqjax.errors import FILES, Diverged, UserError
     from seqjax.training.environment import keep_compiled_programs
 
     keep_compiled_programs()
     try:
         result, text = commands.COMMANDS[command](**options)
-    except (UserError, Diverged) as error:
+    except (UserError, Diverged, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in FILES:
+            raise
         print(f"error: {error}", file=sys.stderr)
         if as_json:
             print(json.dumps({"error": str(error)}))
-        return 2 if isinstance(error, UserError) else 1
+        return 1 if isinstance(error, Diverged) else 2
     print(text, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print(json.dumps(result))

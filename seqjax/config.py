@@ -7,9 +7,12 @@ may be a union of dataclasses (`model: TransformerConfig | LSTMConfig`); in JSON
 ("transformer", "lstm": the class name in lower case without "Config").
 """
 
+import copy
 import dataclasses
 import difflib
 import json
+import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -22,7 +25,7 @@ KIND = "kind"
 
 
 def override(config: T, assignments: Iterable[str]) -> T:
-    """Returns `config` with each "dotted.key=value" applied, in order.
+    """Returns `config` with each "dotted.key=value" applied, in order; whether values fit together is seen at the end.
 
     A value given to a node that is itself a dataclass sets that node's shorthand field (its class attribute
     `shorthand`, as in `data=text:/corpus/*.txt`); given to a union of dataclasses it names the class to use, with that
@@ -36,7 +39,7 @@ def override(config: T, assignments: Iterable[str]) -> T:
         if not equals or not key:
             raise UserError(f"'{assignment}' is not an override; write key=value, for example run.steps=100")
         config = _assign(config, key.strip().split("."), text.strip(), key.strip())
-    return config
+    return _checked(config)
 
 
 def derive(config: T, **changes: Any) -> T:
@@ -96,6 +99,14 @@ def differences(a: Any, b: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
     return found
 
 
+def require(config: Any, prefix: str, names: Sequence[str], least: float, below: float = math.inf) -> None:
+    """Raises UserError where a number among the fields `names` is not at least `least` and less than `below`."""
+    for name in names:
+        if not least <= getattr(config, name) < below:
+            limit = "" if below == math.inf else f" and less than {below:,}".replace(",", "_")
+            raise UserError(f"{prefix}.{name}={getattr(config, name)} must be at least {least:g}{limit}")
+
+
 def unknown(what: str, name: str, known: Sequence[str]) -> str:
     """Returns "unknown WHAT 'NAME'; ..." with the nearest known name, or all of them where none is near."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
@@ -128,20 +139,32 @@ def _assign(node: Any, path: list[str], text: str, full: str) -> Any:
         new = _assign(value if value is not None else classes[0](), [shorthand], text, f"{full}.{shorthand}")
     else:
         new = _coerce(hint, _parse(text, hint), full)
-    return dataclasses.replace(node, **{head: new})
+    changed = copy.copy(node)  # not `replace`: what is assigned next may be what makes this value fit
+    object.__setattr__(changed, head, new)
+    return changed
+
+
+def _checked(node: Any) -> Any:
+    """Returns the tree made anew, so that every node sees to its values."""
+    fields = {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
+    inner = {name: _checked(value) for name, value in fields.items() if dataclasses.is_dataclass(value)}
+    return dataclasses.replace(node, **inner)
 
 
 def _parse(text: str, hint: Any) -> Any:
     """Reads the text of an override as a JSON value where the field wants other than a string."""
-    if hint is str or (str in typing.get_args(hint) and text.lower() != "none"):
+    is_tuple = typing.get_origin(hint) is tuple
+    if hint is str or (not is_tuple and str in typing.get_args(hint) and text.lower() != "none"):
         return text
+    if is_tuple and not text.startswith("["):
+        return [_parse(part.strip(), typing.get_args(hint)[0]) for part in text.split(",") if part.strip()]
     if text.lower() in ("true", "false", "none", "null"):
         return {"true": True, "false": False}.get(text.lower())
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
-        if typing.get_origin(hint) is tuple:
-            return [_parse(part.strip(), typing.get_args(hint)[0]) for part in text.split(",") if part.strip()]
+    except ValueError:
+        if is_tuple:
+            return [text]  # a regex may begin with a bracket too
         try:
             return int(text) if "_" in text else float(text)
         except ValueError:
@@ -173,6 +196,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         kinds = [args[0]] * len(items) if args[-1] is Ellipsis else args
         return tuple(_coerce(kind, item, where) for kind, item in zip(kinds, items, strict=True))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not abs(value) <= sys.float_info.max:
+            raise UserError(f"{where}: expected a finite number, found {value!r:.40}")
         return float(value)
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)

@@ -1,6 +1,22 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that is a message to the user."""
+"""What is a message to the user: two exceptions, and errors of the operating system."""
+
+import errno
+
+# What the operating system says of files where the user can help: permissions, space, names.
+FILES = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+        errno.ENAMETOOLONG,
+        errno.EMFILE,
+    }
+)
 
 
 class UserError(Exception):

@@ -6,10 +6,11 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 from types import ModuleType
 from typing import Any
 
-from seqjax.config import override, unknown
+from seqjax.config import override, require, unknown
 from seqjax.data.pipeline import Data
 from seqjax.errors import UserError
 from seqjax.models.model import ModelConfig
@@ -19,6 +20,8 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
+
+SEEDS = 2**32  # a seed is less: that is what JAX keeps of one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Run:
     def __post_init__(self) -> None:
         if self.direction not in ("min", "max"):
             raise UserError(f"run.direction: '{self.direction}' is not one of min, max")
-        for name in ("steps", "accumulate", "log_every", "eval_every", "keep"):
-            if getattr(self, name) < 1:
-                raise UserError(f"run.{name}={getattr(self, name)} must be at least 1")
+        require(self, "run", ("steps", "accumulate", "log_every", "eval_every", "keep"), 1)
+        require(self, "run", ("eval_rows", "save_every", "patience"), 0)
+        require(self, "run", ("seed",), 0, SEEDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +66,12 @@ class Experiment:
     run: Run = Run()
     init_from: str = ""  # a run's folder: take its tokenizer, the shape of its model and its parameters
     init_allow: str = "^head/"  # parameters that may be new here or left behind there (a regex over paths)
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.init_allow)
+        except re.error as error:
+            raise UserError(f"init_allow: '{self.init_allow}' is not a regular expression: {error.msg}") from None
 
 
 def names() -> list[str]:

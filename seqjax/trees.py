@@ -100,9 +100,13 @@ def merge(fresh: Params, loaded: Params, allow: str = "^head/") -> tuple[Params,
     new = [path for path in ours if path not in set(reused)]
     dropped = [path for path in theirs if path not in set(reused)]
     if strangers := [path for path in new if not re.search(allow, path)]:
-        raise UserError(f"the checkpoint lacks {_few(strangers)}; list them in initialise.allow to start them afresh")
+        raise UserError(
+            f"the checkpoint lacks {_few(strangers)}; name them in init_allow (a regex) to start them afresh"
+        )
     if strangers := [path for path in dropped if not re.search(allow, path)]:
-        raise UserError(f"this model has no place for {_few(strangers)}; list them in initialise.allow to drop them")
+        raise UserError(
+            f"this model has no place for {_few(strangers)}; name them in init_allow (a regex) to drop them"
+        )
     merged = {path: theirs[path] if path in set(reused) else leaf for path, leaf in ours.items()}
     report = MergeReport(tuple(reused), tuple(new), tuple(dropped))
     return jax.tree.unflatten(jax.tree.structure(fresh), list(merged.values())), report

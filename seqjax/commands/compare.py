@@ -21,6 +21,8 @@ def reproduce(folder: str, into: str | None, quiet: bool, tolerance: float) -> R
     The verdict is "identical bits" (every metric and every parameter), "within tolerance" (no metric differs by more
     than `tolerance`, relatively), or "different", with the first differing step and ingredient.
     """
+    if not tolerance >= 0.0:
+        raise UserError(f"--tolerance {tolerance} must be at least 0")
     old = record.read(folder)
     target = Path(into) if into else _free(Path(f"{old.folder}-reproduced"))
     if record.exists(target):

@@ -16,7 +16,7 @@ from seqjax.errors import UserError
 from seqjax.models.model import build, initialise, shapes, training_flops
 from seqjax.training import environment, optimizers
 from seqjax.training.parallel import Devices
-from seqjax.training.prepare import Prepared, prepare
+from seqjax.training.prepare import Prepared, check_metric, prepare
 from seqjax.training.step import initial_state, train_step
 
 Result = tuple[Any, str]
@@ -58,6 +58,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     experiment, dataset = prepared.experiment, prepared.dataset
     devices = Devices(experiment.parallel)
     devices.check(experiment.data.batch, experiment.run.accumulate)
+    check_metric(prepared)
     data: dict[str, Any] = {}
     for split in ("train", "validation"):
         rows = dataset.rows(split)

@@ -36,7 +36,7 @@ def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
 
 def evaluate(folder: str, split: str, step: str) -> Result:
     """Scores a checkpoint on a split; for classification and tagging by class too."""
-    experiment, params = checkpoint.load(folder, int(step) if step.isdigit() else step)
+    experiment, params = checkpoint.load(folder, int(step) if step.isdecimal() else step)
     prepared = prepare(experiment, Path(folder) / "tokenizer")
     dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel)
     result: dict[str, Any] = {
@@ -52,6 +52,9 @@ def evaluate(folder: str, split: str, step: str) -> Result:
 
 def generate(folder: str, prompt: str, max_new: int, temperature: float, top_k: int, top_p: float, seed: int) -> Result:
     """Continues a prompt."""
+    if not 0 <= seed < experiments.SEEDS:
+        raise UserError(f"--seed {seed} must be at least 0 and less than {experiments.SEEDS}")
+    chosen = sampler(temperature, top_k, top_p)
     experiment, params = checkpoint.load(folder)
     if not isinstance(experiment.objective, CLM):
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
@@ -62,7 +65,7 @@ def generate(folder: str, prompt: str, max_new: int, temperature: float, top_k: 
     if not ids:
         raise UserError("the prompt is empty; give at least one character with --prompt")
     (new,) = continue_prompts(
-        build(experiment.model), params, [ids], sampler=sampler(temperature, top_k, top_p), new=max_new, seed=seed,
+        build(experiment.model), params, [ids], sampler=chosen, new=max_new, seed=seed,
         end=tokenizer.eos, size=tokenizer.size,
     )  # fmt: skip
     text = tokenizer.decode(new)

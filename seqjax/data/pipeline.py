@@ -11,9 +11,10 @@ import grain
 import numpy as np
 
 from seqjax import rng
+from seqjax.config import require
 from seqjax.data import corpus as corpora
 from seqjax.data import tokenizers
-from seqjax.data.rows import LAYOUTS, Rows, lay_out
+from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Objective
@@ -40,11 +41,16 @@ class Data:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise UserError(f"data.layout: '{self.layout}' is not one of {', '.join(LAYOUTS)}")
-        for name in ("batch", "eval_batch", "threads"):
-            if getattr(self, name) < 1:
-                raise UserError(f"data.{name}={getattr(self, name)} must be at least 1")
+        require(self, "data", ("batch", "eval_batch", "threads"), 1)
+        require(self, "data", ("length",), SHORTEST)
+        require(self, "data", ("limit",), 0)
         if self.layout == "bucket" and not self.buckets:
             raise UserError("data.layout=bucket needs data.buckets, for example data.buckets=32,64")
+        for width in self.buckets:
+            if not SHORTEST <= width <= self.length:
+                raise UserError(
+                    f"data.buckets: {width} must be at least {SHORTEST} and at most data.length={self.length}"
+                )
 
 
 @dataclasses.dataclass

@@ -12,6 +12,7 @@ from seqjax.errors import UserError
 from seqjax.objectives.objective import Row, Vocabulary
 
 LAYOUTS = ("pack", "stream", "pad", "bucket")
+SHORTEST = 4  # places of a row: two texts of a pair take three special tokens
 
 
 def cut(lengths: np.ndarray, room: int, overlap: int = 0) -> np.ndarray:
@@ -167,8 +168,8 @@ def lay_out(
     """
     if layout not in LAYOUTS:
         raise UserError(f"data.layout: '{layout}' is not one of {', '.join(LAYOUTS)}")
-    if length < 4:
-        raise UserError(f"data.length={length} leaves no room for text; use at least 4")
+    if length < SHORTEST:
+        raise UserError(f"data.length={length} leaves no room for text; use at least {SHORTEST}")
     width = length + lookahead
     if layout == "stream":
         extra = 2 if framing == "wrapped" else 0

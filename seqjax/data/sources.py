@@ -63,6 +63,14 @@ class Source:
     words: str = "words"
     tags: str = "tags"
 
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise UserError(f"data.source.unit: {unknown('unit', self.unit, UNITS)}")
+        if not 0 <= self.holdout < 1:
+            raise UserError(
+                f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {self.holdout}"
+            )
+
 
 def open_split(source: Source, split: str) -> Records:
     """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
@@ -75,8 +83,6 @@ def open_split(source: Source, split: str) -> Records:
     own = {"validation": source.validation, "test": source.test}.get(name, "")
     spec = own or source.train
     kind, rest = _parse(spec)
-    if source.unit not in UNITS:
-        raise UserError(f"data.source.unit: {unknown('unit', source.unit, UNITS)}")
     if kind in FILE_KINDS:
         return _open_files(source, kind, rest, name if split in SPLITS else split, held_out=not own)
     rest, _, chosen = rest.partition("@")
@@ -109,10 +115,6 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
     if split == "test" and held_out:
         raise UserError(
             "there is no test split: files have none of their own; name its files with data.source.test=..."
-        )
-    if not 0 <= source.holdout < 1:
-        raise UserError(
-            f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {source.holdout}"
         )
     # Validation is held out of train only where it has no files of its own.
     part = split if split != "test" and not source.validation and source.holdout > 0 else ""

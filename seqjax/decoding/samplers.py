@@ -3,6 +3,7 @@
 """Samplers: small frozen objects, (logits [B, V], key) -> tokens [B]."""
 
 import dataclasses
+import math
 from typing import Protocol
 
 import jax
@@ -39,8 +40,10 @@ class Sample:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0.0:
-            raise UserError(f"temperature {self.temperature} must be above 0; 0 on the command line means greedy")
+        if not 0.0 < self.temperature < math.inf:
+            raise UserError(
+                f"temperature {self.temperature} must be a number above 0; 0 on the command line means greedy"
+            )
         if self.top_k < 0:
             raise UserError(f"top-k {self.top_k} must be at least 0")
         if not 0.0 < self.top_p <= 1.0:
@@ -73,4 +76,5 @@ def keep_top_p(logits_BV: jax.Array, p: float) -> jax.Array:
 
 def sampler(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Sampler:
     """Returns the sampler of these settings; temperature 0 is greedy."""
-    return Greedy() if temperature == 0.0 else Sample(temperature, top_k, top_p)
+    sample = Sample(temperature or 1.0, top_k, top_p)
+    return sample if temperature else Greedy()

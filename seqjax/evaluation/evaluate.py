@@ -12,7 +12,7 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.evaluation.metrics import classification_report, confusion, tagging_report
-from seqjax.models.model import Model
+from seqjax.models.model import Model, shapes
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.parallel import Devices
 from seqjax.training.step import evaluation_step
@@ -53,6 +53,16 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
         return out
 
     return run
+
+
+def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> list[str]:
+    """Returns the names of what a `scorer` gives, from shapes alone."""
+    batch = next(dataset.evaluation(split, 0, limit=1))
+    score = functools.partial(evaluation_step, apply=model.apply, objective=dataset.objective)
+    names = ["loss", *jax.eval_shape(score, shapes(model), batch)]
+    if "clm" in names:
+        names += ["perplexity"] + ["bits_per_byte"] * (dataset.rows(split).corpus.bytes > 0 and not limit)
+    return names
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:

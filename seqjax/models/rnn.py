@@ -9,7 +9,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from seqjax.errors import UserError
+from seqjax.config import require
 from seqjax.models.layers import Linear
 from seqjax.models.positions import from_segments
 
@@ -27,8 +27,9 @@ class LSTMConfig:
     tied: bool = False
 
     def __post_init__(self) -> None:
-        if self.layers < 1 or self.width < 1:
-            raise UserError(f"model.layers={self.layers} and model.width={self.width} must be at least 1")
+        require(self, "model", ("layers", "width"), 1)
+        require(self, "model", ("vocab_size", "init_scale"), 0)
+        require(self, "model", ("dropout",), 0, 1)
 
 
 @flax.struct.dataclass

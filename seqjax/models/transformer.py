@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from seqjax.config import require
 from seqjax.errors import UserError
 from seqjax.models import masks
 from seqjax.models.attention import Attention
@@ -60,6 +61,10 @@ class TransformerConfig:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise UserError(f"model.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
+        require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
+        require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std"), 0)
+        require(self, "model", ("dropout",), 0, 1)
+        require(self, "model", ("rotary_base",), 1)
         if self.width % self.heads:
             raise UserError(f"model.width={self.width} is not divisible by model.heads={self.heads}")
         if self.positions == "rotary" and self.width // self.heads % 2:

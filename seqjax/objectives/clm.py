@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seqjax.config import require
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy
 from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
@@ -25,6 +26,9 @@ class CLM:
     terms: ClassVar[tuple[str, ...]] = ("clm",)
 
     label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self, "objective", ("label_smoothing",), 0, 1)
 
     def head(self, model: ModelConfig) -> None:
         """The model's own vocabulary head."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seqjax.config import require
 from seqjax.errors import UserError
 from seqjax.models.heads import ClassificationHead, TaggingHead
 from seqjax.models.model import ModelConfig
@@ -34,6 +35,7 @@ class Classification:
     def __post_init__(self) -> None:
         if self.pool not in ("first", "mean"):
             raise UserError(f"objective.pool: '{self.pool}' is not one of first, mean")
+        require(self, "objective", ("dropout", "label_smoothing"), 0, 1)
 
     def head(self, model: ModelConfig) -> ClassificationHead:
         """A pooled state and two layers."""
@@ -83,6 +85,9 @@ class Tagging:
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self, "objective", ("dropout",), 0, 1)
 
     def head(self, model: ModelConfig) -> TaggingHead:
         """One layer on each token."""

@@ -7,7 +7,9 @@ FOLDER/checkpoints/STEP/opt_state   what only a resumed run reads
 FOLDER/checkpoints/STEP/meta        JSON: step, iterator state, evaluation metric, configuration
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +73,15 @@ class Checkpoints:
     def restore(self, step: int, like: State, sharding: jax.sharding.Sharding) -> tuple[State, dict[str, Any]]:
         """Returns the state of `step`, laid out as `sharding` whatever it was saved from, and the meta data."""
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
-        items = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardRestore(abstract.params),
-                opt_state=ocp.args.StandardRestore(abstract.opt_state),
-                meta=ocp.args.JsonRestore(),
-            ),
-        )
+        with _damage(self._manager.directory / str(step)):
+            items = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    params=ocp.args.StandardRestore(abstract.params),
+                    opt_state=ocp.args.StandardRestore(abstract.opt_state),
+                    meta=ocp.args.JsonRestore(),
+                ),
+            )
         count = jax.device_put(np.int32(step), sharding)
         return State(count, items["params"], items["opt_state"]), items["meta"]
 
@@ -126,8 +129,9 @@ def load(path: str | Path, step: int | str = "best") -> tuple[Experiment, Params
         raise UserError(f"'{path}' has no checkpoint of step {step}; it has {', '.join(map(str, available))}")
     item = (folder / "checkpoints" / str(chosen) / "params").absolute()
     handler = ocp.PyTreeCheckpointHandler()
-    arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), handler.metadata(item).tree)
-    params = handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
+    with _damage(item.parent):
+        arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), handler.metadata(item).tree)
+        params = handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
     return from_json(Experiment, metas[chosen]["config"], f"{path}: config"), params
 
 
@@ -142,5 +146,16 @@ def best(metas: dict[int, dict[str, Any]]) -> int:
 
 def read_meta(folder: Path, step: int) -> dict[str, Any]:
     """Returns the meta data of one checkpoint."""
-    with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-        return reader.restore((folder / "checkpoints" / str(step) / "meta").absolute())
+    place = (folder / "checkpoints" / str(step)).absolute()
+    with _damage(place), ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+        return reader.restore(place / "meta")
+
+
+@contextlib.contextmanager
+def _damage(place: Path) -> Iterator[None]:
+    """Says in one line what Orbax finds wrong with the files of a checkpoint."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:  # files missing, files that hold something else, items missing
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"the checkpoint in '{place}' is damaged ({reason}); remove that folder") from None

@@ -14,7 +14,7 @@ from seqjax.experiment import Experiment
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint, record
 from seqjax.training.parallel import Devices
-from seqjax.training.prepare import prepare
+from seqjax.training.prepare import EVALUATED, prepare
 from seqjax.visualise.curves import plot_curves
 from seqjax.visualise.report import write_report
 
@@ -32,7 +32,7 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     if isinstance(experiment.objective, (Classification, Tagging)) and checkpoint.steps(folder):
         _, params = checkpoint.load(folder)
         prepared = prepare(experiment, folder / "tokenizer")
-        pairs = predictor(prepared.model, prepared.dataset, Devices(experiment.parallel))(params, record.EVALUATED)
+        pairs = predictor(prepared.model, prepared.dataset, Devices(experiment.parallel))(params, EVALUATED)
         outcome["report"] = report(experiment.objective, pairs)
     (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")
     plot_curves(run.metrics, folder / "curves.png")

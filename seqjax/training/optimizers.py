@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from seqjax import trees
+from seqjax.config import require
 from seqjax.errors import UserError
 from seqjax.training import schedules
 from seqjax.types import Params
@@ -42,8 +43,11 @@ class Optimizer:
         for name, allowed in (("name", tuple(RULES)), ("schedule", schedules.NAMES)):
             if getattr(self, name) not in allowed:
                 raise UserError(f"optimizer.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
-        if self.peak_lr <= 0.0:
-            raise UserError(f"optimizer.peak_lr={self.peak_lr} must be above 0")
+        for name in ("peak_lr", "layer_decay"):
+            if not getattr(self, name) > 0.0:
+                raise UserError(f"optimizer.{name}={getattr(self, name)} must be above 0")
+        require(self, "optimizer", ("warmup", "end_lr", "epsilon", "weight_decay", "clip"), 0)
+        require(self, "optimizer", ("b1", "b2"), 0, 1)
 
 
 RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {

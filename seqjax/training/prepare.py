@@ -6,15 +6,20 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from seqjax import trees
 from seqjax.data import corpus, tokenizers
 from seqjax.data.pipeline import Dataset, open_data
 from seqjax.errors import UserError
+from seqjax.evaluation.evaluate import score_names
 from seqjax.experiment import Experiment
-from seqjax.models.model import Model, build
+from seqjax.models.model import Model, build, shapes
 from seqjax.models.transformer import TransformerConfig
+from seqjax.objectives.clm import CLM
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint
 from seqjax.types import Params
+
+EVALUATED = "validation"  # the split that evaluations during a run read
 
 
 @dataclasses.dataclass
@@ -60,7 +65,18 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     dataset = open_data(experiment.data, objective, dataset.tokenizer)
     model = _fit(experiment, dataset.tokenizer.size)
     experiment = dataclasses.replace(experiment, objective=objective, model=model)
-    return Prepared(experiment, dataset, build(model, objective.head(model)), pretrained)
+    built = build(model, objective.head(model))
+    if pretrained is not None:
+        trees.merge(shapes(built), pretrained, experiment.init_allow)  # raises what does not fit
+    return Prepared(experiment, dataset, built, pretrained)
+
+
+def check_metric(prepared: Prepared) -> None:
+    """Raises UserError where run.metric is no score of this objective; it computes nothing."""
+    run = prepared.experiment.run
+    names = score_names(prepared.model, prepared.dataset, EVALUATED, run.eval_rows)
+    if run.metric not in names:
+        raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join(names)}")
 
 
 def _inherit(source: Any, here: Any) -> Any:
@@ -80,4 +96,7 @@ def _fit(experiment: Experiment, size: int) -> Any:
         )
     if isinstance(model, TransformerConfig) and model.positions == "learned" and length > model.max_length:
         raise UserError(f"data.length={length} is longer than model.max_length={model.max_length}")
+    if isinstance(experiment.objective, CLM) and isinstance(model, TransformerConfig) and not model.causal:
+        cure = "init_from the run of a causal one" if experiment.init_from else "set model.causal=true"
+        raise UserError(f"this model reads both ways, so it would see the token that it is to say; {cure}")
     return model

@@ -10,6 +10,7 @@ FOLDER/metrics.jsonl   what was measured
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from seqjax.experiment import Experiment
 from seqjax.models.model import shapes
 from seqjax.training import environment
 from seqjax.training.logging import read_metrics
-from seqjax.training.prepare import Prepared
+from seqjax.training.prepare import EVALUATED, Prepared
 
 FACTS = "run.json"  # written last of what describes a run: where it stands the folder holds a whole description
-EVALUATED = "validation"  # the split that evaluations during a run read
+WRITTEN = ("command", "data", "tokenizer", "seed", "parameters", "versions", "git", "hardware")  # in FACTS
 INGREDIENTS = ("config", "data", "tokenizer", "versions", "git", "hardware")  # in the order in which they are blamed
 
 
@@ -58,12 +59,27 @@ def read(folder: str | Path) -> Recorded:
     if not exists(folder):
         raise UserError(f"'{folder}' holds no run; give a folder that `launch.py train --run` wrote")
     files: list[dict[str, Any]] = []
-    for name in ("config.json", FACTS):
+    for name, needed in (("config.json", ()), (FACTS, WRITTEN)):
         try:
-            files.append(json.loads((folder / name).read_text()))
-        except (OSError, json.JSONDecodeError) as error:
-            raise UserError(f"{folder / name}: {error}") from None
+            found = json.loads((folder / name).read_text("utf-8"))
+        except OSError as error:
+            raise UserError(f"cannot read {folder / name}: {error.strerror}") from None
+        except ValueError as error:  # of JSON or of UTF-8
+            raise UserError(f"{folder / name} is not what a run writes: {error}") from None
+        if not isinstance(found, dict) or (missing := [key for key in needed if key not in found]):
+            lack = f"it has no '{missing[0]}'" if isinstance(found, dict) else "it holds no object"
+            raise UserError(f"{folder / name} is not what a run writes: {lack}")
+        files.append(found)
     return Recorded(folder, files[0], files[1], read_metrics(folder))
+
+
+def check_folder(folder: Path) -> None:
+    """Raises UserError where a run cannot be written to the folder, which need not exist; nothing is made."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"'{there}' is a file; --run takes a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to '{there}': permission denied; choose another folder with --run")
 
 
 def write(prepared: Prepared, folder: Path) -> None:
@@ -89,9 +105,10 @@ def write(prepared: Prepared, folder: Path) -> None:
         if before.facts["data"] != hashes:
             raise UserError(f"the data has changed since the run in {folder} began; begin a new one with --run")
         return
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"'{folder}' is a file; --run takes a folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make '{folder}': {error.strerror}; choose another folder with --run") from None
     prepared.dataset.tokenizer.save(folder / "tokenizer")
     facts = {
         "command": sys.argv,

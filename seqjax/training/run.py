@@ -11,7 +11,6 @@ import jax
 import optax
 
 from seqjax import rng, trees
-from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import scorer
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes, training_flops
@@ -19,7 +18,7 @@ from seqjax.training import optimizers, record
 from seqjax.training.checkpoint import Checkpoints
 from seqjax.training.logging import MetricsFile, Progress, peak_flops, read_metrics
 from seqjax.training.parallel import Devices
-from seqjax.training.prepare import Prepared, prepare
+from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
 from seqjax.training.step import State, initial_state, train_step
 from seqjax.training.stopping import EarlyStopping, interruptions
 from seqjax.training.watch import Watch
@@ -44,13 +43,15 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
       UserError: bad settings or data, or a folder that holds another run.
       Diverged: a loss was NaN or infinite.
     """
+    record.check_folder(folder)
     prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
     devices.check(data.batch, run.accumulate)
-    record.write(prepared, folder)
-
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
+    check_metric(prepared)
+    record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
+
     iterator = dataset.train(run.seed, jax.process_index(), jax.process_count())
     checkpoints = Checkpoints(folder, run)
     state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
@@ -72,10 +73,8 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
 
     def evaluate(step: int) -> float:
         with watch.pause():
-            scores = score(state.params, record.EVALUATED, run.eval_rows)
+            scores = score(state.params, EVALUATED, run.eval_rows)
         watch.evaluated(step, scores)
-        if run.metric not in scores:
-            raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join(scores)}")
         return scores[run.metric]
 
     step = start
