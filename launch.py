@@ -62,14 +62,12 @@ def _call(arguments: list[str] | None) -> int:
 def _parse(arguments: list[str] | None) -> dict[str, Any]:
     """Reads the command line; overrides may stand after options too, which argparse alone does not allow."""
     parser = _parser()
-    namespace, rest = parser.parse_known_args(arguments)
-    options = vars(namespace)
-    strange = [word for word in rest if word.startswith("-") or "overrides" not in options]
-    if strange:
+    options, rest = parser.parse_known_args(arguments)
+    if strange := [word for word in rest if word.startswith("-") or "overrides" not in options]:
         parser.error(f"unrecognized arguments: {' '.join(strange)}")
     if rest:
-        options["overrides"] += rest
-    return options
+        options.overrides += rest
+    return vars(options)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,8 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     parser.set_defaults(json=False)
 
-    def add(name: str, help: str, *groups: Callable[[argparse.ArgumentParser], None]) -> argparse.ArgumentParser:
+    def add(name: str, help: str, *groups: Callable[[argparse.ArgumentParser], None], **words: str) -> _Parser:
         sub = subparsers.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        for word, meaning in words.items():
+            sub.add_argument(word, metavar=meaning.split()[0], help=meaning.partition(" ")[2])
         for group in groups:
             group(sub)
         sub.add_argument("--json", action="store_true", help="print the result as one JSON object on the last line")
@@ -99,22 +99,29 @@ def _parser() -> argparse.ArgumentParser:
     tour = add("quickstart", "pretrain, fine-tune from the checkpoint and from scratch, generate: the main job", _run)
     tour.add_argument("--seeds", type=int, default=1, metavar="N", help="fine-tune with N seeds each (default 1)")
     add("train", "pretrain or fine-tune, as the experiment says; goes on where DIR holds its run", _experiment, _run)
-    evaluate = add("eval", "score a run's best checkpoint", _folder)
+    evaluate = add("eval", "score a run's best checkpoint", folder="DIR a run's folder")
     evaluate.add_argument("--split", default="validation", help="default: validation")
     evaluate.add_argument("--step", default="best", metavar="STEP", help="best (default), newest or a number")
-    _sampling(add("generate", "continue a prompt with a causal language model's run", _folder))
-    reproduce = add("reproduce", "run a recorded run again in a new folder and compare the two", _folder, _run)
+    add("generate", "continue a prompt with a causal language model's run", _sampling, folder="DIR a run's folder")
+    reproduce = add("reproduce", "run a recorded run again and compare the two", _run, folder="DIR a run's folder")
     reproduce.add_argument("--tolerance", type=float, default=1e-5, help="relative, of any metric (default 1e-5)")
-    diff = add("diff", "why two runs differ: settings, data, versions, hardware, first differing step")
-    diff.add_argument("a", metavar="DIR1", help="a run's folder")
-    diff.add_argument("b", metavar="DIR2", help="another")
+    add("diff", "why two runs differ: settings, data, versions, hardware", a="DIR1 a run's folder", b="DIR2 other")
+    come = {"path": "PATH the checkpoint's folder", "into": "RUN the new run's folder"}
+    arrive = add("import", "make a run of a published checkpoint (transformers or llama2.c)", _overrides, **come)
+    arrive.add_argument("--allow", default="", metavar="REGEX", help="tensors that may be missing or left over")
+    leave = add("export", "write a run's model for others", folder="RUN a run's folder", path="PATH a new folder")
+    leave.add_argument("--format", choices=("safetensors", "stablehlo"), default="safetensors", help="first: default")
     return parser
 
 
 def _experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="an experiment, as `launch.py list` shows them")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings by dotted name: run.steps=500")
+    _overrides(parser)
     parser.add_argument("--tiny", action="store_true", help="the experiment's tiny version: seconds on any machine")
+
+
+def _overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings by dotted name: run.steps=500")
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -122,17 +129,19 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="a run's folder")
-
-
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", required=True, help="the text to continue")
     parser.add_argument("--max-new", type=int, default=100, metavar="N", help="most new tokens (default 100)")
-    parser.add_argument("--temperature", type=float, default=0.8, metavar="T", help="0 is greedy (default 0.8)")
-    parser.add_argument("--top-k", type=int, default=0, metavar="K", help="sample among the K likeliest (default: all)")
-    parser.add_argument("--top-p", type=float, default=1.0, metavar="P", help="nucleus sampling (default: off)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws (default 0)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="0 is greedy (default 0.8)")
+    parser.add_argument("--top-k", type=int, metavar="K", help="sample among the K likeliest (default: all)")
+    parser.add_argument("--top-p", type=float, metavar="P", help="nucleus sampling (default: off)")
+    parser.add_argument("--min-p", type=float, metavar="P", help="only tokens P times as likely as the likeliest")
+    parser.add_argument("--repetition-penalty", type=float, metavar="R", help="above 1 lowers what occurred before")
+    parser.add_argument("--stop", action="append", metavar="STR", help="end before this text; may be given repeatedly")
+    parser.add_argument("--seed", type=int, metavar="S", help="of the draws (default 0)")
+    parser.add_argument("--beams", type=int, metavar="K", help="beam search with K beams instead of sampling")
+    parser.add_argument("--length-penalty", type=float, metavar="A", help="beams: scores / length**A (default 1)")
+    parser.add_argument("--n-best", type=int, metavar="N", help="beams: show the N best texts (default 1)")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 """Small masked language model of Python source, the first leg of the quickstart.
 
 Paper:     BERT (Devlin et al. 2019, arXiv:1810.04805), dynamic masking (Liu et al. 2019, arXiv:1907.11692), 30 % masked
-           (Wettig et al. 2023, arXiv:2202.08005: small models learn faster so)
+           (Wettig et al. 2023, arXiv:2202.08005: small models learn faster so); Muon (Liu et al. 2025,
+           arXiv:2502.16982), with which they get further in the same time than with AdamW
 Command:   python launch.py train quickstart_mlm
 Data:      the standard library of the running Python, train files only
 Hardware:  2 CPU cores
@@ -30,8 +31,8 @@ def experiment() -> Experiment:
             positions="rotary", dropout=0.0, head_transform=True, head_bias=True,
         ),
         objective=MLM(rate=0.3),
-        optimizer=Optimizer(peak_lr=4e-3, warmup=50, b2=0.98),
-        run=Run(steps=450, log_every=10, eval_every=225, eval_rows=256),
+        optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=50, b2=0.98),
+        run=Run(steps=400, log_every=10, eval_every=200, eval_rows=256),
     )  # fmt: skip
 
 

@@ -18,8 +18,10 @@ from typing import Any
 _HOMES = {
     "seqjax.data.pipeline": ("Data", "Dataset", "open_data"),
     "seqjax.data.sources": ("Source", "from_records", "open_split"),
-    "seqjax.decoding.generate": ("generate",),
+    "seqjax.decoding.beam": ("beam_search",),
+    "seqjax.decoding.generate": ("continuations", "generate"),
     "seqjax.decoding.samplers": ("Greedy", "Sample"),
+    "seqjax.evaluation.embed": ("fill_mask", "log_probabilities", "sentence_embeddings"),
     "seqjax.evaluation.evaluate": ("predictor", "report", "scorer"),
     "seqjax.experiment": ("Experiment", "Run"),
     "seqjax.models.model": ("build", "initialise", "shapes"),
@@ -35,7 +37,11 @@ _HOMES = {
     "seqjax.training.step": ("State", "evaluation_step", "gradients", "initial_state", "train_step"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = {"tokenizers": "seqjax.data.tokenizers"}
+_MODULES = {
+    "families": "seqjax.models.families",
+    "interop": "seqjax.interop",
+    "tokenizers": "seqjax.data.tokenizers",
+}
 
 __all__ = [*_HOME_OF, *_MODULES]
 

@@ -101,12 +101,10 @@ def merge(fresh: Params, loaded: Params, allow: str = "^head/") -> tuple[Params,
     dropped = [path for path in theirs if path not in set(reused)]
     if strangers := [path for path in new if not re.search(allow, path)]:
         raise UserError(
-            f"the checkpoint lacks {_few(strangers)}; name them in init_allow (a regex) to start them afresh"
+            f"the checkpoint lacks {few(strangers)}; name them in init_allow (a regex) to start them afresh"
         )
     if strangers := [path for path in dropped if not re.search(allow, path)]:
-        raise UserError(
-            f"this model has no place for {_few(strangers)}; name them in init_allow (a regex) to drop them"
-        )
+        raise UserError(f"this model has no place for {few(strangers)}; name them in init_allow (a regex) to drop them")
     merged = {path: theirs[path] if path in set(reused) else leaf for path, leaf in ours.items()}
     report = MergeReport(tuple(reused), tuple(new), tuple(dropped))
     return jax.tree.unflatten(jax.tree.structure(fresh), list(merged.values())), report
@@ -142,5 +140,6 @@ def count(params: Params) -> int:
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
 
-def _few(paths: Sequence[str]) -> str:
+def few(paths: Sequence[str]) -> str:
+    """Returns the first few names and how many more there are, for a message."""
     return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")

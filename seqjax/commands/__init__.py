@@ -7,6 +7,7 @@ from typing import Any
 
 from seqjax.commands.compare import diff, reproduce
 from seqjax.commands.experiments import check, list_experiments, show
+from seqjax.commands.interop import export_run, import_checkpoint
 from seqjax.commands.quickstart import quickstart
 from seqjax.commands.runs import evaluate, generate, train
 
@@ -20,4 +21,6 @@ COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "generate": generate,
     "reproduce": reproduce,
     "diff": diff,
+    "import": import_checkpoint,
+    "export": export_run,
 }

@@ -7,8 +7,10 @@ from typing import Any
 
 from seqjax import experiment as experiments
 from seqjax.data import tokenizers
+from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
+from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import predictor, report, scorer
 from seqjax.evaluation.metrics import format_report
@@ -18,7 +20,7 @@ from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint, run
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Devices
-from seqjax.training.prepare import prepare
+from seqjax.training.prepare import reopen
 
 Result = tuple[dict[str, Any], str]
 
@@ -37,7 +39,7 @@ def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
 def evaluate(folder: str, split: str, step: str) -> Result:
     """Scores a checkpoint on a split; for classification and tagging by class too."""
     experiment, params = checkpoint.load(folder, int(step) if step.isdecimal() else step)
-    prepared = prepare(experiment, Path(folder) / "tokenizer")
+    prepared = reopen(experiment, Path(folder))
     dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel)
     result: dict[str, Any] = {
         "split": split,
@@ -50,11 +52,35 @@ def evaluate(folder: str, split: str, step: str) -> Result:
     return result, text
 
 
-def generate(folder: str, prompt: str, max_new: int, temperature: float, top_k: int, top_p: float, seed: int) -> Result:
-    """Continues a prompt."""
-    if not 0 <= seed < experiments.SEEDS:
+def generate(
+    folder: str,
+    prompt: str,
+    max_new: int,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    *,
+    min_p: float | None = None,
+    repetition_penalty: float | None = None,
+    stop: list[str] | None = None,
+    beams: int | None = None,
+    length_penalty: float | None = None,
+    n_best: int | None = None,
+) -> Result:
+    """Continues a prompt by sampling or, with `beams`, by beam search; None is an option that is not given."""
+    cuts = _given({"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p})
+    draws = _given({"penalty": repetition_penalty, "stop": stop, "seed": seed})
+    search = _given({"length_penalty": length_penalty, "best": n_best})
+    if beams is None and search:
+        raise UserError("--length-penalty and --n-best need --beams")
+    if beams is not None and (cuts or draws):
+        names = "temperature, --top-k, --top-p, --min-p, --repetition-penalty, --stop and --seed"
+        raise UserError(f"--beams does not sample; leave out --{names}")
+    if not 0 <= draws.get("seed", 0) < experiments.SEEDS:
         raise UserError(f"--seed {seed} must be at least 0 and less than {experiments.SEEDS}")
-    chosen = sampler(temperature, top_k, top_p)
+    chosen = sampler(**{"temperature": 0.8} | cuts)
+
     experiment, params = checkpoint.load(folder)
     if not isinstance(experiment.objective, CLM):
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
@@ -64,9 +90,23 @@ def generate(folder: str, prompt: str, max_new: int, temperature: float, top_k: 
         ids = [tokenizer.bos, *ids]
     if not ids:
         raise UserError("the prompt is empty; give at least one character with --prompt")
-    (new,) = continue_prompts(
-        build(experiment.model), params, [ids], sampler=chosen, new=max_new, seed=seed,
-        end=tokenizer.eos, size=tokenizer.size,
-    )  # fmt: skip
-    text = tokenizer.decode(new)
-    return {"prompt": prompt, "text": text, "tokens": len(new)}, prompt + text
+    model = build(experiment.model)
+    limits: dict[str, Any] = {"new": max_new, "end": tokenizer.eos, "size": tokenizer.size}
+    if beams is None:
+        if stop is not None:
+            draws["stop"] = contains(tokenizer, stop)
+        (new,) = continue_prompts(model, params, [ids], sampler=chosen, **limits, **draws)
+        text = before(tokenizer.decode(new), stop or [])
+        return {"prompt": prompt, "text": text, "tokens": len(new)}, prompt + text
+    (found,) = beam_search(model, params, [ids], beams=beams, **limits, **search)
+    every: list[dict[str, Any]] = [
+        {"text": tokenizer.decode(new), "tokens": len(new), "score": score} for new, score in found
+    ]
+    if n_best is None:
+        return {"prompt": prompt, **every[0]}, prompt + every[0]["text"]
+    lines = (f"{each['score']:.4f}  {prompt}{each['text']}" for each in every)
+    return {"prompt": prompt, **every[0], "n_best": every}, "\n".join(lines)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}

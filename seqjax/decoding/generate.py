@@ -1,140 +1,215 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Generation for any model with a carry: decoding knows only step(tokens [B, L], carry) -> (logits [B, V], carry)."""
+"""Generation, one sampled token after the other, for any model with a carry: see `Step` in prompts.py."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seqjax.decoding.samplers import Sampler
+from seqjax.decoding.prompts import Given, Ids, Step, first_carry, model_step, read_prompts
+from seqjax.decoding.samplers import Sampler, penalise
+from seqjax.decoding.stopping import Stop, shortest
 from seqjax.errors import UserError
 from seqjax.models.model import Model
-from seqjax.models.transformer import TransformerConfig
 from seqjax.types import Params
 
-Step = Callable[[jax.Array, jax.Array | None, Any], tuple[jax.Array, Any]]
+CHUNK = 16  # tokens between two looks for stop strings
 
 
-def model_step(model: Model, params: Params) -> Step:
-    """Returns (tokens [B, L], segments [B, L] or None, carry) -> (logits [B, V] after the last token, carry)."""
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How a token is chosen, and which one ends a row."""
 
-    def step(tokens_BL: jax.Array, segments_BL: jax.Array | None, carry: Any) -> tuple[jax.Array, Any]:
-        last_B1 = jnp.full((tokens_BL.shape[0], 1), tokens_BL.shape[1] - 1)
-        logits_B1V, carry = model.apply(
-            {"params": params}, tokens_BL, segments_BL=segments_BL, gather_BP=last_B1, carry=carry
-        )
-        return logits_B1V[:, 0], carry
+    sampler: Sampler
+    penalty: float = 1.0  # see `samplers.penalise`; tokens of the prompt and of the output are seen, padding is not
+    end: int = -1  # -1: none
+    size: int = 0  # ids from here on are never made: a model's vocabulary may be larger than its tokenizer's; 0: all
 
-    return step
+    def __post_init__(self) -> None:
+        if not 0.0 < self.penalty < float("inf"):
+            raise UserError(f"repetition-penalty {self.penalty} must be a number above 0")
 
 
-def sample_loop(
-    step: Step,
-    prompt_BL: jax.Array,
-    segments_BL: jax.Array,
-    carry: Any,
-    sampler: Sampler,
-    key: jax.Array,
-    new: int,
-    end: int,
-    size: int,
-) -> jax.Array:
-    """Returns int32 [B, new]: what comes after each prompt; after the end token of a row only end tokens follow.
+@flax.struct.dataclass
+class Written:
+    """What has been generated so far; N is the room for new tokens."""
+
+    made: jax.Array  # scalar: the columns in use
+    tokens_BN: jax.Array
+    log_probs_BN: jax.Array  # of each token under the model, before penalty, temperature and cuts
+    length_B: jax.Array  # columns that count: up to the row's end token, itself included, or its limit
+    done_B: jax.Array
+    seen_BV: jax.Array | None  # tokens that fall under the penalty; None without one
+    carry: Any  # has read all but the last token
+
+
+class Continuation(NamedTuple):
+    """What follows a prompt."""
+
+    tokens: list[int]  # without the end token
+    log_probs: list[float]  # of each token and, where one ended the row, of the end token
+
+
+def begin(step: Step, given: Given, carry: Any, choice: Choice, key: jax.Array, room: int) -> Written:
+    """Reads the prompts and chooses each row's first token; token i is drawn with fold_in(key, i).
 
     Args:
       step: the model.
-      prompt_BL: prompts, padded on the left.
-      segments_BL: 0 at padding, 1 elsewhere.
-      carry: an empty one with room for L + new tokens.
-      sampler: chooses tokens.
-      key: token i is drawn with fold_in(key, i).
-      new: how many tokens to make.
-      end: the token that ends a row; -1 if none does.
-      size: ids from here on are never made (a model's vocabulary may be larger than its tokenizer's).
+      given: prompts, segments and limits.
+      carry: of the model before the prompts, with room for them and `room` tokens.
+      choice: of tokens.
+      key: of all draws.
+      room: N.
     """
-    logits_BV, carry = step(prompt_BL, segments_BL, carry)
+    logits_BV, carry = step(given.prompt_BL, given.segments_BL, carry)
+    logits_BV = logits_BV[:, : choice.size or None]
+    batch = logits_BV.shape[0]
+    seen_BV = None
+    if choice.penalty != 1.0:
+        rows_B1 = jnp.arange(batch)[:, None]
+        seen_BV = jnp.zeros(logits_BV.shape, bool).at[rows_B1, given.prompt_BL].max(given.segments_BL > 0, mode="drop")
+    nothing_B, made = jnp.zeros(batch, jnp.int32), jnp.zeros((), jnp.int32)
+    tokens_BN, log_probs_BN = jnp.zeros((batch, room), jnp.int32), jnp.zeros((batch, room), jnp.float32)
+    written = Written(made, tokens_BN, log_probs_BN, nothing_B, nothing_B > 0, seen_BV, carry)
+    return _choose(written, logits_BV, given.limit_B, choice, key)
 
-    def choose(logits_BV: jax.Array, done_B: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
-        token_B = sampler(logits_BV[:, :size], jax.random.fold_in(key, i))
-        token_B = jnp.where(done_B, end, token_B)
-        return token_B, done_B | (token_B == end)
 
-    def one(state: tuple[Any, ...], i: jax.Array) -> tuple[tuple[Any, ...], jax.Array]:
-        token_B, done_B, carry = state
-        logits_BV, carry = step(token_B[:, None], None, carry)
-        token_B, done_B = choose(logits_BV, done_B, i)
-        return (token_B, done_B, carry), token_B
+def advance(step: Step, written: Written, limit_B: jax.Array, choice: Choice, key: jax.Array, until: Any) -> Written:
+    """Goes on until `until` tokens are made or all rows are done; a later call may go on from there."""
 
-    first_B, done_B = choose(logits_BV, jnp.zeros(prompt_BL.shape[0], bool), jnp.zeros((), jnp.int32))
-    _, rest = jax.lax.scan(one, (first_B, done_B, carry), jnp.arange(1, new))
-    return jnp.concatenate([first_B[:, None], rest.T], axis=1)
+    def open_rows(written: Written) -> jax.Array:
+        return (written.made < until) & ~jnp.all(written.done_B)
+
+    def one(written: Written) -> Written:
+        last_B1 = jax.lax.dynamic_slice_in_dim(written.tokens_BN, written.made - 1, 1, axis=1)
+        logits_BV, carry = step(last_B1, None, written.carry)
+        logits_BV = logits_BV[:, : choice.size or None]
+        return _choose(dataclasses.replace(written, carry=carry), logits_BV, limit_B, choice, key)
+
+    return jax.lax.while_loop(open_rows, one, written)
+
+
+def _choose(written: Written, logits_BV: jax.Array, limit_B: jax.Array, choice: Choice, key: jax.Array) -> Written:
+    column, seen_BV = written.made, written.seen_BV
+    chances_BV = jax.nn.log_softmax(logits_BV.astype(jnp.float32), axis=-1)
+    if seen_BV is not None:
+        logits_BV = penalise(logits_BV, seen_BV, choice.penalty)
+    token_B = choice.sampler(logits_BV, jax.random.fold_in(key, column))
+    rows_B = jnp.arange(token_B.shape[0])
+    return dataclasses.replace(
+        written,
+        made=column + 1,
+        tokens_BN=written.tokens_BN.at[:, column].set(token_B),
+        log_probs_BN=written.log_probs_BN.at[:, column].set(chances_BV[rows_B, token_B]),
+        length_B=written.length_B + ~written.done_B,
+        done_B=written.done_B | (token_B == choice.end) | (column + 1 >= limit_B),
+        seen_BV=None if seen_BV is None else seen_BV.at[rows_B, token_B].set(True),
+    )
 
 
 def generate(
     model: Model,
     params: Params,
-    prompts: Sequence[Sequence[int]],
+    prompts: Ids | None = None,
     *,
     sampler: Sampler,
-    new: int,
+    new: int | Sequence[int],
+    **options: Any,
+) -> list[list[int]]:
+    """Returns the tokens that follow each prompt, up to and without the end token; see `continuations`."""
+    found = continuations(model, params, prompts, sampler=sampler, new=new, **options)
+    return [continuation.tokens for continuation in found]
+
+
+def continuations(
+    model: Model,
+    params: Params,
+    prompts: Ids | None = None,
+    *,
+    sampler: Sampler,
+    new: int | Sequence[int],
+    sources: Ids | None = None,
     seed: int = 0,
+    penalty: float = 1.0,
+    stop: Stop | None = None,
     end: int = -1,
+    start: int = 0,
     pad: int = 0,
     size: int = 0,
-) -> list[list[int]]:
-    """Returns the tokens that follow each prompt, up to and without the end token.
+) -> list[Continuation]:
+    """Returns what follows each prompt, with log-probabilities.
 
-    Prompts of different lengths go through the model together, padded on the left.
+    Prompts of different lengths go through the model together, padded on the left. The work ends when all rows have.
 
     Args:
-      model: a causal model with a vocabulary head.
+      model: a causal or an encoder-decoder model with a vocabulary head.
       params: its parameters.
       prompts: ids, at least one each.
       sampler: see `seqjax.decoding.samplers`.
-      new: most tokens to make.
+      new: most tokens to make, the end token included; of all rows or of each.
+      sources: what an encoder-decoder model's encoder reads; prompts may then be left out.
       seed: of the draws.
+      penalty: of repetition, see `samplers.penalise`; 1 is none.
+      stop: ends a row at the fewest new tokens for which it is true, the last of which is kept: see
+        `stopping.contains`. It runs on the host, on each beginning of each row: every CHUNK tokens the device waits
+        for it, and up to CHUNK - 1 tokens are made in vain.
       end: id of the token that ends a text; -1 if none does.
+      start: the token that a target begins with where sources have no prompts (T5: the padding).
       pad: any id; it is never attended to.
       size: ids below this only (0: the model's whole vocabulary).
 
     Raises:
-      UserError: an empty prompt, or more tokens than the model has positions for.
+      UserError: see `prompts.read_prompts`; or a penalty that is not above 0.
     """
-    if not prompts or not all(prompts):
-        raise UserError("each prompt needs at least one token")
-    if new < 1:
-        raise UserError(f"max-new {new} must be at least 1")
-    width = max(map(len, prompts))
-    config = model.trunk.config
-    if isinstance(config, TransformerConfig):
-        if not config.causal:
-            raise UserError("this model reads both ways and cannot generate; give the run of a causal language model")
-        if config.positions == "learned" and width + new > config.max_length:
-            raise UserError(
-                f"the prompt ({width} tokens) and {new} new ones exceed the model's {config.max_length} positions"
-            )
-    prompt_BL = np.full((len(prompts), width), pad, np.int32)
-    segments_BL = np.zeros((len(prompts), width), np.int32)
-    for row, prompt in enumerate(prompts):
-        prompt_BL[row, width - len(prompt) :] = prompt
-        segments_BL[row, width - len(prompt) :] = 1
-    run: Any = _compiled(model, sampler, new, end, size or config.vocab_size)
-    tokens_BN = np.asarray(run(params, prompt_BL, segments_BL, jax.random.key(seed)))
-    rows = [row.tolist() for row in tokens_BN]
-    return [row[: row.index(end)] if end in row else row for row in rows]
+    given = read_prompts(model.trunk.config, prompts, sources, new, start, pad)
+    room = int(given.limit_B.max())
+    first, more = _compiled(model, Choice(sampler, penalty, end, size), room)
+    key, limit_B = jax.random.key(seed), given.limit_B
+    written = first(params, given, key)
+    found: list[int | None] = [None] * len(limit_B)
+    checked = 0
+    while True:
+        written = more(params, written, limit_B, key, min(checked + CHUNK, room) if stop else room)
+        lengths, made = np.asarray(written.length_B).tolist(), int(written.made)
+        tokens = [row[:length].tolist() for row, length in zip(np.asarray(written.tokens_BN), lengths, strict=True)]
+        if stop is not None:
+            found = [
+                place or shortest(_plain(row, end), stop, checked) for place, row in zip(found, tokens, strict=True)
+            ]
+            stopped_B = np.array([place is not None for place in found])
+            written = dataclasses.replace(written, done_B=written.done_B | stopped_B)
+        checked = made
+        if checked >= room or np.asarray(written.done_B).all():
+            break
+    log_probs = np.asarray(written.log_probs_BN)
+    kept = [place or length for place, length in zip(found, lengths, strict=True)]
+    return [
+        Continuation(_plain(row[:length], end), log_probs[i, :length].tolist())
+        for i, (row, length) in enumerate(zip(tokens, kept, strict=True))
+    ]
+
+
+def _plain(row: list[int], end: int) -> list[int]:
+    return row[:-1] if row and row[-1] == end else row
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(model: Model, sampler: Sampler, new: int, end: int, size: int) -> Callable[..., jax.Array]:
-    @jax.jit
-    def run(params: Params, prompt_BL: jax.Array, segments_BL: jax.Array, key: jax.Array) -> jax.Array:
-        batch, width = prompt_BL.shape
-        carry = model.initial_carry(batch, width + new)
-        step = model_step(model, params)
-        return sample_loop(step, prompt_BL, segments_BL, carry, sampler, key, new, end, size)
+def _compiled(model: Model, choice: Choice, room: int) -> tuple[Callable[..., Written], Callable[..., Written]]:
+    """Returns `begin` and `advance` of a model, compiled."""
 
-    return run
+    @jax.jit
+    def first(params: Params, given: Given, key: jax.Array) -> Written:
+        carry = first_carry(model, params, given, given.prompt_BL.shape[1] + room)
+        return begin(model_step(model, params), given, carry, choice, key, room)
+
+    @functools.partial(jax.jit, donate_argnums=1)
+    def more(params: Params, written: Written, limit_B: jax.Array, key: jax.Array, until: int) -> Written:
+        return advance(model_step(model, params), written, limit_B, choice, key, until)
+
+    return first, more

@@ -33,11 +33,12 @@ class Greedy:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Draws from softmax(logits / temperature), cut to the `top_k` likeliest and then to the nucleus `top_p`."""
+    """Draws from softmax(logits / temperature), cut to the `top_k` likeliest, then by `top_p`, then by `min_p`."""
 
     temperature: float = 1.0
     top_k: int = 0  # 0: all
     top_p: float = 1.0
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 < self.temperature < math.inf:
@@ -48,6 +49,8 @@ class Sample:
             raise UserError(f"top-k {self.top_k} must be at least 0")
         if not 0.0 < self.top_p <= 1.0:
             raise UserError(f"top-p {self.top_p} must lie above 0 and be at most 1")
+        if not 0.0 <= self.min_p <= 1.0:
+            raise UserError(f"min-p {self.min_p} must be at least 0 and at most 1")
 
     def __call__(self, logits_BV: jax.Array, key: jax.Array) -> jax.Array:
         """Returns int32 [B]."""
@@ -56,6 +59,8 @@ class Sample:
             logits_BV = keep_top_k(logits_BV, min(self.top_k, logits_BV.shape[-1]))
         if self.top_p < 1.0:
             logits_BV = keep_top_p(logits_BV, self.top_p)
+        if self.min_p > 0.0:
+            logits_BV = keep_min_p(logits_BV, self.min_p)
         return jax.random.categorical(key, logits_BV, axis=-1).astype(jnp.int32)
 
 
@@ -74,7 +79,23 @@ def keep_top_p(logits_BV: jax.Array, p: float) -> jax.Array:
     return jnp.where(kept_BV, logits_BV, EXCLUDED)
 
 
-def sampler(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Sampler:
+def keep_min_p(logits_BV: jax.Array, p: float) -> jax.Array:
+    """Returns the logits cut to tokens at least p times as likely as the likeliest (Nguyen et al. 2024, section 3)."""
+    threshold_B1 = jnp.max(logits_BV, axis=-1, keepdims=True) + math.log(p)
+    return jnp.where(logits_BV >= threshold_B1, logits_BV, EXCLUDED)
+
+
+def penalise(logits_BV: jax.Array, seen_BV: jax.Array, penalty: float) -> jax.Array:
+    """Returns the logits with those of seen tokens lowered; a penalty above 1 discourages repetition.
+
+    Positive logits are divided by the penalty and negative ones multiplied. Source: Keskar et al. 2019 (CTRL), section
+    4.1, which divides whatever the sign, so that negative logits would rise; this is transformers' correction.
+    """
+    lowered_BV = jnp.where(logits_BV > 0.0, logits_BV / penalty, logits_BV * penalty)
+    return jnp.where(seen_BV, lowered_BV, logits_BV)
+
+
+def sampler(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0) -> Sampler:
     """Returns the sampler of these settings; temperature 0 is greedy."""
-    sample = Sample(temperature or 1.0, top_k, top_p)
+    sample = Sample(temperature or 1.0, top_k, top_p, min_p)
     return sample if temperature else Greedy()

@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attention, once: a pure function, and the layer that owns its projections."""
+"""Attention, once: a pure function, and the two layers that own its projections."""
 
 import math
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from seqjax.models.cache import KVCache
-from seqjax.models.layers import Linear
+from seqjax.models.layers import Linear, contract
 from seqjax.models.positions import rotary
 
 MASKED = -0.7 * float(jnp.finfo(jnp.float32).max)  # finite: a row with no key gives a uniform softmax, never a NaN
@@ -17,29 +17,39 @@ MASKED = -0.7 * float(jnp.finfo(jnp.float32).max)  # finite: a row with no key g
 
 def attend(
     q_BLNH: jax.Array,
-    k_BSNH: jax.Array,
-    v_BSNH: jax.Array,
+    k_BSMH: jax.Array,
+    v_BSMH: jax.Array,
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
     dropout_key: jax.Array | None = None,
     dropout: float = 0.0,
+    scale: float | None = None,
 ) -> jax.Array:
     """Scaled dot-product attention (Vaswani et al. 2017, eq. 1); scores and softmax in float32.
 
+    Keys and values may have fewer heads than the queries: query head n then reads key head n // (N / M)
+    (grouped-query attention, Ainslie et al. 2023, section 2.2).
+
     Args:
       q_BLNH: queries.
-      k_BSNH: keys.
-      v_BSNH: values.
+      k_BSMH: keys of M heads, where M divides N.
+      v_BSMH: values.
       bias: added to the scaled scores, broadcastable to [B, N, L, S].
       mask: bool, True = may attend, broadcastable to [B, N, L, S].
       dropout_key: where given, attention weights are dropped with probability `dropout`.
       dropout: probability.
+      scale: of the scores; 1 / sqrt(H) by default.
 
     Returns:
       [B, L, N, H] in the type of the values.
     """
-    scores_BNLS = jnp.einsum("BLNH,BSNH->BNLS", q_BLNH, k_BSNH, preferred_element_type=jnp.float32)
-    scores_BNLS = scores_BNLS / math.sqrt(q_BLNH.shape[-1])
+    batch, length, heads, head_width = q_BLNH.shape
+    kv_heads = k_BSMH.shape[2]
+    q_BLMGH = q_BLNH.reshape(batch, length, kv_heads, heads // kv_heads, head_width)
+    scores = contract("BLMGH,BSMH->BMGLS", q_BLMGH, k_BSMH, q_BLNH.dtype)
+    scores_BNLS = scores.reshape(batch, heads, length, k_BSMH.shape[1])
+    if scale != 1.0:
+        scores_BNLS = scores_BNLS * (1.0 / math.sqrt(head_width) if scale is None else scale)
     if bias is not None:
         scores_BNLS = scores_BNLS + bias
     if mask is not None:
@@ -48,13 +58,18 @@ def attend(
     if dropout_key is not None and dropout > 0.0:
         kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
         weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
-    return jnp.einsum("BNLS,BSNH->BLNH", weights_BNLS.astype(v_BSNH.dtype), v_BSNH)
+    weights = weights_BNLS.astype(v_BSMH.dtype).reshape(scores.shape)
+    y_BLMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
+    return y_BLMGH.astype(v_BSMH.dtype).reshape(q_BLNH.shape)
 
 
 class Attention(nn.Module):
     """Multi-head self-attention with an explicit cache: (x, positions, cache or None) -> (y, cache)."""
 
     heads: int
+    kv_heads: int
+    head_width: int
+    scale: float | None
     rotary_base: float | None
     dropout: float
     use_bias: bool
@@ -69,23 +84,71 @@ class Attention(nn.Module):
         positions_BL: jax.Array,
         cache: KVCache | None,
         slot: jax.Array | int,
+        bias: jax.Array | None,
         mask_B1LS: jax.Array,
         train: bool,
     ) -> tuple[jax.Array, KVCache | None]:
-        batch, length, width = x_BLD.shape
-        shape = (batch, length, self.heads, width // self.heads)
-        q_BLNH, k_BLNH, v_BLNH = (
-            Linear(width, self.use_bias, self.dtype, self.kernel_init, name=name)(x_BLD).reshape(shape)
-            for name in ("query", "key", "value")
-        )
+        q_BLNH = _project(self, "query", x_BLD, self.heads)
+        k_BLMH, v_BLMH = (_project(self, name, x_BLD, self.kv_heads) for name in ("key", "value"))
         if self.rotary_base is not None:
             q_BLNH = rotary(q_BLNH, positions_BL, self.rotary_base)
-            k_BLNH = rotary(k_BLNH, positions_BL, self.rotary_base)
-        k_BSNH, v_BSNH = k_BLNH, v_BLNH
+            k_BLMH = rotary(k_BLMH, positions_BL, self.rotary_base)
+        keys = KVCache(k_BLMH, v_BLMH)
         if cache is not None:
-            cache = cache.write(k_BLNH, v_BLNH, slot)
-            k_BSNH, v_BSNH = cache.k_BSNH, cache.v_BSNH
-        dropout_key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
-        y_BLNH = attend(q_BLNH, k_BSNH, v_BSNH, None, mask_B1LS, dropout_key, self.dropout)
-        y_BLD = y_BLNH.reshape(batch, length, width)
-        return Linear(width, self.use_bias, self.dtype, self.output_init, name="output")(y_BLD), cache
+            keys = cache = cache.write(k_BLMH, v_BLMH, slot)
+        return _read(self, x_BLD.shape[-1], q_BLNH, keys, bias, mask_B1LS, train), cache
+
+
+class CrossAttention(nn.Module):
+    """Attention to another sequence: (x, its states or None, its cached keys or None) -> (y, the keys to cache).
+
+    The states are projected where they are given; where they are not, an earlier call has left their projections.
+    """
+
+    heads: int
+    kv_heads: int
+    head_width: int
+    scale: float | None
+    dropout: float
+    use_bias: bool
+    dtype: jnp.dtype
+    kernel_init: nn.initializers.Initializer
+    output_init: nn.initializers.Initializer
+
+    @nn.compact
+    def __call__(
+        self,
+        x_BLD: jax.Array,
+        source_BSD: jax.Array | None,
+        cache: KVCache | None,
+        mask_B1LS: jax.Array | None,
+        train: bool,
+    ) -> tuple[jax.Array, KVCache]:
+        q_BLNH = _project(self, "query", x_BLD, self.heads)
+        if source_BSD is not None:
+            k_BSMH, v_BSMH = (_project(self, name, source_BSD, self.kv_heads) for name in ("key", "value"))
+            cache = KVCache(k_BSMH, v_BSMH)
+        assert cache is not None, "a decoder needs the states of its source, or a carry that holds their projections"
+        return _read(self, x_BLD.shape[-1], q_BLNH, cache, None, mask_B1LS, train), cache
+
+
+def _project(layer: Attention | CrossAttention, name: str, x_BLD: jax.Array, heads: int) -> jax.Array:
+    """Returns [B, L, heads, H]."""
+    y = Linear(heads * layer.head_width, layer.use_bias, layer.dtype, layer.kernel_init, name=name)(x_BLD)
+    return y.reshape(*x_BLD.shape[:2], heads, layer.head_width)
+
+
+def _read(
+    layer: Attention | CrossAttention,
+    width: int,
+    q_BLNH: jax.Array,
+    keys: KVCache,
+    bias: jax.Array | None,
+    mask_B1LS: jax.Array | None,
+    train: bool,
+) -> jax.Array:
+    """Returns what the queries read, projected to [B, L, width]."""
+    key = layer.make_rng("dropout") if train and layer.dropout > 0.0 else None
+    y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, layer.dropout, layer.scale)
+    y = y_BLNH.reshape(*q_BLNH.shape[:2], layer.heads * layer.head_width)
+    return Linear(width, layer.use_bias, layer.dtype, layer.output_init, name="output")(y)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model remembers between calls, as explicit values."""
 
+from typing import Any
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -29,6 +31,20 @@ class TransformerCarry:
     layers: tuple[KVCache, ...] | KVCache
     segments_BS: jax.Array  # 0 where nothing stands yet, or padding
     slot: jax.Array  # int32 scalar: the first free slot, the same for every row
+    sources: tuple[KVCache, ...] | KVCache | None = None  # encoder-decoder: each layer's keys of the source
+    source_segments_BS: jax.Array | None = None
+
+    def take(self, rows_B: jax.Array) -> "TransformerCarry":
+        """Returns the carry of these rows of the batch, each as often as it is named."""
+
+        def pick(caches: Any) -> Any:
+            axis = 1 if isinstance(caches, KVCache) else 0  # stacked layers stand before the rows
+            return jax.tree.map(lambda leaf: jnp.take(leaf, rows_B, axis=axis), caches)
+
+        source_segments_BS = None if self.source_segments_BS is None else self.source_segments_BS[rows_B]
+        return TransformerCarry(
+            pick(self.layers), self.segments_BS[rows_B], self.slot, pick(self.sources), source_segments_BS
+        )
 
 
 def empty_cache(batch: int, length: int, heads: int, head_width: int, dtype: jnp.dtype) -> KVCache:

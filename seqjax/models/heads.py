@@ -2,18 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands on a trunk: a vocabulary, a class for a row, or a class for each token. Logits are float32."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from seqjax.models.layers import ACTIVATIONS, Linear
+from seqjax.models.layers import ACTIVATIONS, Linear, contract
 
 
 class VocabularyHead(nn.Module):
-    """Hidden states [..., D] -> logits [..., V]; with `transform` as in BERT (dense, activation, layer norm)."""
+    """Hidden states [..., D] -> logits [..., V]; with `transform` as in BERT (dense, activation, layer norm).
+
+    The transform ends at the width of the token embedding, which ELECTRA makes narrower than D.
+    """
 
     vocab_size: int
     tied: bool = True
+    scale: bool = False  # states times 1 / sqrt(D) first (T5 v1.0)
     transform: bool = False
     use_bias: bool = False
     activation: str = "gelu"
@@ -23,14 +29,15 @@ class VocabularyHead(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
-        width = x.shape[-1]
+        if self.scale:
+            x = x / math.sqrt(x.shape[-1])
+        width = table_VD.shape[-1] if self.transform else x.shape[-1]
         if self.transform:
             x = Linear(width, dtype=self.dtype, kernel_init=self.kernel_init, name="transform")(x)
             x = nn.LayerNorm(epsilon=self.norm_epsilon, dtype=self.dtype, name="norm")(ACTIVATIONS[self.activation](x))
         if not self.tied:
             table_VD = self.param("table", self.kernel_init, (self.vocab_size, width), jnp.float32)
-        x_ND = x.reshape(-1, width).astype(self.dtype)
-        logits_NV = jnp.einsum("ND,VD->NV", x_ND, table_VD.astype(self.dtype), preferred_element_type=jnp.float32)
+        logits_NV = contract("ND,VD->NV", x.reshape(-1, width).astype(self.dtype), table_VD, self.dtype)
         if self.use_bias:
             logits_NV = logits_NV + self.param("bias", nn.initializers.zeros, (self.vocab_size,), jnp.float32)[None, :]
         return logits_NV.reshape(*x.shape[:-1], self.vocab_size)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The small layers every model is made of."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -17,8 +19,47 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
+def contract(spec: str, a: jax.Array, b: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """Returns einsum(spec, a, b) of operands cast to `dtype`, summed in float32 and returned so.
+
+    Its gradients are summed in float32 too, from cotangents cast to `dtype`, and keep the types of a and b: that of a
+    float32 kernel is never rounded. JAX's own gradient of a bfloat16 product whose result is float32 multiplies
+    float32 by bfloat16, which misses the matrix units of every accelerator.
+
+    Args:
+      spec: two operands, every letter in two of the three terms at least, for example "ND,DF->NF".
+      a: the first operand.
+      b: the second.
+      dtype: of the products.
+    """
+    if dtype == jnp.float32:
+        return jnp.einsum(spec, a.astype(dtype), b.astype(dtype))
+    return _contract(spec, dtype, a, b)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _contract(spec: str, dtype: jnp.dtype, a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.einsum(spec, a.astype(dtype), b.astype(dtype), preferred_element_type=jnp.float32)
+
+
+def _contract_forward(spec: str, dtype: jnp.dtype, a: jax.Array, b: jax.Array) -> tuple[jax.Array, Any]:
+    return _contract(spec, dtype, a, b), (a, b)
+
+
+def _contract_backward(spec: str, dtype: jnp.dtype, saved: Any, g: jax.Array) -> tuple[jax.Array, jax.Array]:
+    a, b = saved
+    operands, result = spec.split("->")
+    left, right = operands.split(",")
+    grad_a = _contract(f"{result},{right}->{left}", dtype, g, b)
+    grad_b = _contract(f"{left},{result}->{right}", dtype, a, g)
+    return grad_a.astype(a.dtype), grad_b.astype(b.dtype)
+
+
+_contract.defvjp(_contract_forward, _contract_backward)
+
+
 class Linear(nn.Module):
-    """y = x @ kernel + bias over the last axis; parameters in float32, arithmetic in `dtype`.
+    """y = x @ kernel + bias over the last axis; parameters in float32, products in `dtype`, sums in float32.
 
     The leading axes are flattened to one before the product: XLA on CPU multiplies a [B, L, D] operand several times
     slower than the same numbers as [B * L, D]; on TPU and GPU the two compile to the same program.
@@ -32,25 +73,34 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
-        y = x.reshape(-1, x.shape[-1]).astype(self.dtype) @ kernel.astype(self.dtype)
+        y = contract("ND,DF->NF", x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel, self.dtype)
         if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-            y = y + bias.astype(self.dtype)[None, :]
-        return y.reshape(*x.shape[:-1], self.features)
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)[None, :]
+        return y.astype(self.dtype).reshape(*x.shape[:-1], self.features)
 
 
 class MLP(nn.Module):
-    """Position-wise feed-forward network, D -> F -> D (Vaswani et al. 2017, eq. 2)."""
+    """Position-wise feed-forward network, D -> F -> D (Vaswani et al. 2017, eq. 2).
+
+    With `gated` the hidden layer is act(x W_gate) * (x W_up) (Shazeer 2020, "GLU Variants Improve Transformer", eq. 6).
+    """
 
     width: int
     activation: str
+    gated: bool
+    dropout: float
     use_bias: bool
     dtype: jnp.dtype
     kernel_init: nn.initializers.Initializer
     output_init: nn.initializers.Initializer
 
     @nn.compact
-    def __call__(self, x_BLD: jax.Array) -> jax.Array:
+    def __call__(self, x_BLD: jax.Array, train: bool) -> jax.Array:
         h_BLF = Linear(self.width, self.use_bias, self.dtype, self.kernel_init, name="up")(x_BLD)
-        h_BLF = ACTIVATIONS[self.activation](h_BLF)
+        if self.gated:
+            gate_BLF = Linear(self.width, self.use_bias, self.dtype, self.kernel_init, name="gate")(x_BLD)
+            h_BLF = ACTIVATIONS[self.activation](gate_BLF) * h_BLF
+        else:
+            h_BLF = ACTIVATIONS[self.activation](h_BLF)
+        h_BLF = nn.Dropout(self.dropout, deterministic=not train)(h_BLF)
         return Linear(x_BLD.shape[-1], self.use_bias, self.dtype, self.output_init, name="down")(h_BLF)

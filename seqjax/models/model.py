@@ -8,12 +8,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.deberta import Deberta, DebertaConfig
 from seqjax.models.heads import VocabularyHead
 from seqjax.models.rnn import LSTM, LSTMConfig
 from seqjax.models.transformer import DTYPES, Transformer, TransformerConfig
 from seqjax.types import Params
 
-ModelConfig = TransformerConfig | LSTMConfig
+ModelConfig = TransformerConfig | DebertaConfig | LSTMConfig
 
 
 class Model(nn.Module):
@@ -23,46 +24,42 @@ class Model(nn.Module):
     from it and returns the next one, so training (no carry), prefill and decoding are the same call.
     """
 
-    trunk: Transformer | LSTM
+    trunk: Transformer | Deberta | LSTM
     head: nn.Module
 
     def hidden(self, tokens_BL: jax.Array, **inputs: Any) -> tuple[jax.Array, Any]:
         """Returns the trunk's states [B, L, D] and the carry; takes what `__call__` takes but `gather_BP`."""
         return self.trunk(tokens_BL, **inputs)
 
+    def start(self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int) -> Any:
+        """Returns the carry of an encoder-decoder that has read its sources, with room for `length` tokens."""
+        return self.trunk.start(source_BS, source_segments_BS, length)
+
     def __call__(
         self,
         tokens_BL: jax.Array,
         *,
-        positions_BL: jax.Array | None = None,
         segments_BL: jax.Array | None = None,
-        token_types_BL: jax.Array | None = None,
         gather_BP: jax.Array | None = None,
-        carry: Any = None,
         train: bool = False,
+        **inputs: Any,
     ) -> tuple[jax.Array, Any]:
         """Runs the model.
 
         Args:
           tokens_BL: ids.
-          positions_BL: places within each document; by default they count the real tokens of the row.
           segments_BL: the document each token belongs to, 0 at padding; by default the row is one document.
-          token_types_BL: first or second text of a pair; by default the first.
           gather_BP: run the head at these places of each row only; logits are then [B, P, V].
-          carry: where earlier calls stopped (`initial_carry` to begin); None when nothing is to be remembered.
           train: dropout on; needs `rngs={"dropout": key}`.
+          **inputs: what the trunk takes besides. positions_BL: places within each document; by default they count the
+            real tokens of the row. token_types_BL: first or second text of a pair; by default the first. carry: where
+            earlier calls stopped (`initial_carry` or `start` to begin); None when nothing is remembered. source_BS,
+            source_positions_BS, source_segments_BS: what an encoder-decoder's encoder reads.
 
         Returns:
           float32 logits ([B, L, V], [B, P, V], [B, K] or [B, L, K] by the head) and the next carry (None without one).
         """
-        x_BLD, carry = self.trunk(
-            tokens_BL,
-            positions_BL=positions_BL,
-            segments_BL=segments_BL,
-            token_types_BL=token_types_BL,
-            carry=carry,
-            train=train,
-        )
+        x_BLD, carry = self.trunk(tokens_BL, segments_BL=segments_BL, train=train, **inputs)
         segments_BL = jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
         x = x_BLD if gather_BP is None else jnp.take_along_axis(x_BLD, gather_BP[:, :, None], axis=1)
         return self.head(x, segments_BL, self.trunk.table(), train), carry
@@ -77,31 +74,35 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
     """Returns the model of these settings, with a vocabulary head unless another is given."""
     if isinstance(config, LSTMConfig):
         return Model(LSTM(config), head or VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True))
-    return Model(
-        Transformer(config),
-        head
-        or VocabularyHead(
-            config.vocab_size,
-            config.tied,
-            config.head_transform,
-            config.head_bias,
-            config.activation,
-            config.norm_epsilon,
-            DTYPES[config.dtype],
-            nn.initializers.normal(config.init_std),
-        ),
+    vocabulary_head = VocabularyHead(
+        vocab_size=config.vocab_size,
+        tied=config.tied,
+        scale=isinstance(config, TransformerConfig) and config.scale_logits,
+        transform=config.head_transform,
+        use_bias=config.head_bias,
+        activation=config.activation,
+        norm_epsilon=config.norm_epsilon,
+        dtype=DTYPES[config.dtype],
+        kernel_init=nn.initializers.normal(config.init_std),
     )
+    trunk = Deberta(config) if isinstance(config, DebertaConfig) else Transformer(config)
+    return Model(trunk, head or vocabulary_head)
 
 
 def initialise(model: Model, key: jax.Array) -> Params:
     """Returns fresh float32 parameters, computed in one compiled call."""
-    tokens = jnp.zeros((1, 2), jnp.int32)
-    return jax.jit(lambda key: model.init(key, tokens)["params"])(key)
+    return jax.jit(lambda key: _fresh(model, key))(key)
 
 
 def shapes(model: Model) -> Params:
     """Returns the parameters' shapes without computing anything."""
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32)))["params"]
+    return jax.eval_shape(lambda: _fresh(model, jax.random.key(0)))
+
+
+def _fresh(model: Model, key: jax.Array) -> Params:
+    tokens = jnp.zeros((1, 2), jnp.int32)
+    source: dict[str, Any] = {"source_BS": tokens} if getattr(model.trunk.config, "decoder_layers", 0) else {}
+    return model.init(key, tokens, **source)["params"]
 
 
 def training_flops(config: ModelConfig, rows: int, length: int, predictions: int) -> float:
@@ -119,8 +120,18 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
     """
     tokens = rows * length
     if isinstance(config, LSTMConfig):
-        weights, attention = config.layers * 8 * config.width**2, 0
-    else:
+        trunk = tokens * 6.0 * config.layers * 8 * config.width**2
+    elif isinstance(config, DebertaConfig):
         weights = config.layers * (4 * config.width**2 + 2 * config.width * config.mlp_width)
-        attention = 12 * config.layers * config.width * length
-    return tokens * (6.0 * weights + attention) + 6.0 * rows * predictions * config.width * config.vocab_size
+        rows_of_distances = 2 * (config.relative_buckets or config.span) * (config.c2p + config.p2c)
+        scores = config.layers * config.width * (2 * length + rows_of_distances)
+        trunk = tokens * 6.0 * (weights + scores)
+    else:
+        heads = config.heads * config.each_head
+        projections = 2 * config.width * (heads + config.key_heads * config.each_head)
+        mlp = (3 if config.gated else 2) * config.width * config.mlp_width
+        scores = 2 * length * heads  # a source is taken to be as long as its target
+        layers, decoders = config.layers, config.decoder_layers
+        weights = (layers + decoders) * (projections + mlp) + decoders * projections
+        trunk = tokens * 6.0 * (weights + (layers + 2 * decoders) * scores)
+    return trunk + 6.0 * rows * predictions * config.width * config.vocab_size

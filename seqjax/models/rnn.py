@@ -47,6 +47,10 @@ class LSTMCarry:
     layers: tuple[LSTMState, ...]
     count_B: jax.Array  # real tokens read by each row
 
+    def take(self, rows_B: jax.Array) -> "LSTMCarry":
+        """Returns the carry of these rows of the batch, each as often as it is named."""
+        return jax.tree.map(lambda leaf: leaf[rows_B], self)
+
 
 def lstm_step(gates_B4D: jax.Array, state: LSTMState, recurrent_D4D: jax.Array) -> LSTMState:
     """One step of an LSTM (Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; no peepholes).

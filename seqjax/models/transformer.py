@@ -1,10 +1,9 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Transformer stack: one set of blocks of which GPT-2 and BERT are settings."""
+"""The Transformer stack: one set of blocks of which the 2017 Transformer, BERT, GPT-2, T5 and Llama are settings."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
+import math
 from typing import Any
 
 import flax.linen as nn
@@ -14,10 +13,10 @@ import jax.numpy as jnp
 from seqjax.config import require
 from seqjax.errors import UserError
 from seqjax.models import masks
-from seqjax.models.attention import Attention
+from seqjax.models.attention import Attention, CrossAttention
 from seqjax.models.cache import KVCache, TransformerCarry, empty_cache
-from seqjax.models.layers import ACTIVATIONS, MLP
-from seqjax.models.positions import from_segments
+from seqjax.models.layers import ACTIVATIONS, MLP, Linear
+from seqjax.models.positions import RelativeBias, from_segments, sinusoids
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -28,23 +27,36 @@ class TransformerConfig:
 
     vocab_size: int = 0  # 0: that of the tokenizer
     layers: int = 12
+    decoder_layers: int = 0  # above 0: an encoder of `layers` layers, and a decoder of so many that attends to it
     width: int = 768
     heads: int = 12
+    kv_heads: int = 0  # heads of keys and values (Ainslie et al. 2023); 0: as many as of queries
+    head_width: int = 0  # 0: width / heads
     mlp_width: int = 3072
     max_length: int = 1024  # learned positions; the longest row that the model takes
-    causal: bool = True
+    causal: bool = True  # each token reads those before it; False: all of its document (an encoder always does)
     norm: str = "pre"  # "pre" (GPT-2) or "post" (Vaswani et al. 2017, BERT)
+    norm_type: str = "layer"  # "layer" or "rms" (Zhang & Sennrich 2019)
     norm_epsilon: float = 1e-5
-    positions: str = "learned"  # "learned" or "rotary"
+    positions: str = "learned"  # "learned", "sinusoidal", "rotary", "relative" (T5's buckets) or "none"
+    position_offset: int = 0  # learned: the first position is this row of the table (RoBERTa: 2)
     rotary_base: float = 10_000.0
+    relative_buckets: int = 32
+    relative_longest: int = 128  # all distances from here on share a bucket
+    scale_scores: bool = True  # attention scores times 1 / sqrt(head width); T5 does not
     token_types: int = 0  # BERT: 2 segment embeddings
+    embed_width: int = 0  # ELECTRA: embeddings narrower than the layers, projected up; 0: width
+    scale_embedding: bool = False  # times sqrt(width) (Vaswani et al. 2017, section 3.4)
     embed_norm: bool = False  # BERT: layer norm after the embeddings
     activation: str = "gelu_tanh"
+    gated: bool = False  # gated linear units (Shazeer 2020)
     use_bias: bool = True
     dropout: float = 0.1
+    inner_dropout: bool = False  # also inside the feed-forward network and after the last norm (T5)
     init_std: float = 0.02
     scale_residual_init: bool = True  # GPT-2: projections into the residual stream start 1/sqrt(2 layers) smaller
     tied: bool = True  # the output layer is the token embedding
+    scale_logits: bool = False  # T5 v1.0: states times 1 / sqrt(width) before the tied output layer
     head_transform: bool = False  # BERT: dense, activation and layer norm before the output layer
     head_bias: bool = False
     dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
@@ -54,7 +66,8 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         choices = {
             "norm": ("pre", "post"),
-            "positions": ("learned", "rotary"),
+            "norm_type": ("layer", "rms"),
+            "positions": ("learned", "sinusoidal", "rotary", "relative", "none"),
             "activation": tuple(ACTIVATIONS),
             "dtype": tuple(DTYPES),
         }
@@ -62,44 +75,231 @@ class TransformerConfig:
             if getattr(self, name) not in allowed:
                 raise UserError(f"model.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
-        require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std"), 0)
+        require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "decoder_layers"), 0)
+        require(self, "model", ("kv_heads", "head_width", "embed_width", "position_offset"), 0)
         require(self, "model", ("dropout",), 0, 1)
         require(self, "model", ("rotary_base",), 1)
-        if self.width % self.heads:
+        require(self, "model", ("relative_buckets",), 4)
+        require(self, "model", ("relative_longest",), self.relative_buckets)
+        if not self.head_width and self.width % self.heads:
             raise UserError(f"model.width={self.width} is not divisible by model.heads={self.heads}")
-        if self.positions == "rotary" and self.width // self.heads % 2:
-            raise UserError(f"rotary positions need an even head width; here it is {self.width // self.heads}")
+        if self.heads % self.key_heads:
+            raise UserError(f"model.heads={self.heads} is not divisible by model.kv_heads={self.kv_heads}")
+        if self.positions == "rotary" and self.each_head % 2:
+            raise UserError(f"rotary positions need an even head width; here it is {self.each_head}")
+        if self.positions == "sinusoidal" and self.width % 2:
+            raise UserError(f"sinusoidal positions need an even model.width; here it is {self.width}")
+        if self.embed_width and self.tied and not self.head_transform:
+            raise UserError("model.embed_width needs model.head_transform=true or model.tied=false")
+        if self.decoder_layers and not self.causal:
+            raise UserError("a decoder reads one way: model.decoder_layers needs model.causal=true")
+
+    @property
+    def key_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.kv_heads or self.heads
+
+    @property
+    def each_head(self) -> int:
+        """Width of a head."""
+        return self.head_width or self.width // self.heads
 
 
 class Block(nn.Module):
-    """Attention and feed-forward with residuals, normalised before (GPT-2) or after (BERT) each."""
+    """Attention, for a decoder also to its source, and feed-forward; normalised before (GPT-2) or after (BERT) each."""
 
-    attention: Callable[..., nn.Module]
-    mlp: Callable[..., nn.Module]
-    layer_norm: Callable[..., nn.Module]
-    post_norm: bool
-    dropout: float
+    config: TransformerConfig
+    crossed: bool
 
     @nn.compact
     def __call__(
         self,
         x_BLD: jax.Array,
         cache: KVCache | None,
+        source_cache: KVCache | None,
         positions_BL: jax.Array,
         slot: jax.Array | int,
+        bias: jax.Array | None,
         mask_B1LS: jax.Array,
+        source_BSD: jax.Array | None,
+        source_mask_B1LS: jax.Array | None,
         train: bool,
-    ) -> tuple[jax.Array, KVCache | None]:
-        drop = nn.Dropout(self.dropout, deterministic=not train)
-        attention, mlp = self.attention(name="attention"), self.mlp(name="mlp")
-        first, second = self.layer_norm(name="attention_norm"), self.layer_norm(name="mlp_norm")
-        if self.post_norm:
-            y_BLD, cache = attention(x_BLD, positions_BL, cache, slot, mask_B1LS, train)
-            x_BLD = first(x_BLD + drop(y_BLD))
-            return second(x_BLD + drop(mlp(x_BLD))), cache
-        y_BLD, cache = attention(first(x_BLD), positions_BL, cache, slot, mask_B1LS, train)
-        x_BLD = x_BLD + drop(y_BLD)
-        return x_BLD + drop(mlp(second(x_BLD))), cache
+    ) -> tuple[jax.Array, tuple[KVCache | None, KVCache | None]]:
+        c = self.config
+        init = nn.initializers.normal(c.init_std)
+        residual_std = c.init_std / (2 * c.layers) ** 0.5 if c.scale_residual_init else c.init_std
+        shared: dict[str, Any] = {
+            "use_bias": c.use_bias,
+            "dtype": DTYPES[c.dtype],
+            "kernel_init": init,
+            "output_init": nn.initializers.normal(residual_std),
+        }
+        heads: dict[str, Any] = {
+            "heads": c.heads,
+            "kv_heads": c.key_heads,
+            "head_width": c.each_head,
+            "scale": None if c.scale_scores else 1.0,
+            "dropout": c.dropout,
+        }
+        drop = nn.Dropout(c.dropout, deterministic=not train)
+        caching = cache is not None
+
+        def residual(x_BLD: jax.Array, name: str, layer: Any) -> tuple[jax.Array, Any]:
+            """Adds layer(x), with a norm before or after; `layer` also returns something to keep."""
+            norm = _norm(c, f"{name}_norm")
+            y_BLD, kept = layer(norm(x_BLD) if c.norm == "pre" else x_BLD)
+            x_BLD = x_BLD + drop(y_BLD)
+            return (x_BLD if c.norm == "pre" else norm(x_BLD)), kept
+
+        rotary_base = c.rotary_base if c.positions == "rotary" else None
+        attention = Attention(**heads, rotary_base=rotary_base, **shared, name="attention")
+        x_BLD, cache = residual(
+            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask_B1LS, train)
+        )
+        if self.crossed:
+            cross = CrossAttention(**heads, **shared, name="cross_attention")
+            x_BLD, source_cache = residual(
+                x_BLD, "cross_attention", lambda x: cross(x, source_BSD, source_cache, source_mask_B1LS, train)
+            )
+        mlp_dropout = c.dropout if c.inner_dropout else 0.0
+        mlp = MLP(c.mlp_width, c.activation, c.gated, mlp_dropout, **shared, name="mlp")
+        x_BLD, _ = residual(x_BLD, "mlp", lambda x: (mlp(x, train), None))
+        return x_BLD, (cache, source_cache if caching else None)
+
+
+def _norm(config: TransformerConfig, name: str | None = None) -> nn.Module:
+    dtype = DTYPES[config.dtype]
+    if config.norm_type == "rms":
+        return nn.RMSNorm(epsilon=config.norm_epsilon, dtype=dtype, name=name)
+    return nn.LayerNorm(epsilon=config.norm_epsilon, use_bias=config.use_bias, dtype=dtype, name=name)
+
+
+class Stack(nn.Module):
+    """The layers and what they share: embedded tokens [B, L, D] -> hidden states [B, L, D]."""
+
+    config: TransformerConfig
+    depth: int
+    causal: bool
+    crossed: bool = False  # a decoder that attends to a source
+
+    def setup(self) -> None:
+        c = self.config
+        block: Any = Block
+        if c.remat:
+            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10,))
+        if c.scan:
+            every = nn.broadcast
+            self.layers = nn.scan(
+                block,
+                variable_axes={"params": 0},
+                split_rngs={"params": True, "dropout": True},
+                in_axes=(0, 0, every, every, every, every, every, every, every),
+                length=self.depth,
+            )(c, self.crossed)
+        else:
+            self.layer = [block(c, self.crossed) for _ in range(self.depth)]
+        if c.positions == "relative":
+            init = nn.initializers.normal(c.init_std)
+            both_ways = not self.causal
+            self.relative_bias = RelativeBias(c.heads, c.relative_buckets, c.relative_longest, both_ways, init)
+        if c.norm == "pre":
+            self.final_norm = _norm(c)
+        self.final_drop = nn.Dropout(c.dropout if c.inner_dropout else 0.0)
+
+    def __call__(
+        self,
+        x_BLD: jax.Array,
+        positions_BL: jax.Array,
+        segments_BL: jax.Array,
+        carry: TransformerCarry | None,
+        source_BSD: jax.Array | None,
+        source_segments_BS: jax.Array | None,
+        train: bool,
+    ) -> tuple[jax.Array, TransformerCarry | None]:
+        c = self.config
+        length = x_BLD.shape[1]
+        slot: jax.Array | int = 0
+        segments_BS = segments_BL
+        if carry is not None:
+            slot = carry.slot
+            segments_BS = jax.lax.dynamic_update_slice_in_dim(carry.segments_BS, segments_BL, slot, axis=1)
+            source_segments_BS = carry.source_segments_BS
+        mask_B1LS = masks.same_segment(segments_BL, segments_BS)
+        if self.causal:
+            mask_B1LS = mask_B1LS & masks.causal(length, segments_BS.shape[1], slot)
+        source_mask = None if source_segments_BS is None else masks.same_segment(segments_BL, source_segments_BS)
+        bias = self.relative_bias(length, segments_BS.shape[1], slot) if c.positions == "relative" else None
+
+        own: Any = None if carry is None else carry.layers
+        sources: Any = None if carry is None else carry.sources
+        every = (positions_BL, slot, bias, mask_B1LS, source_BSD, source_mask, train)
+        if c.scan:
+            x_BLD, (own, sources) = self.layers(x_BLD, own, sources, *every)
+        else:
+            kept = []
+            for i, layer in enumerate(self.layer):
+                x_BLD, pair = layer(x_BLD, own and own[i], sources and sources[i], *every)
+                kept.append(pair)
+            own, sources = zip(*kept, strict=True)
+        if c.norm == "pre":
+            x_BLD = self.final_norm(x_BLD)
+        x_BLD = self.final_drop(x_BLD, deterministic=not train)
+        if carry is None:
+            return x_BLD, None
+        sources = sources if self.crossed else None
+        return x_BLD, TransformerCarry(own, segments_BS, carry.slot + length, sources, source_segments_BS)
+
+    @nn.nowrap
+    def initial_carry(self, batch: int, length: int, source_segments_BS: jax.Array | None = None) -> TransformerCarry:
+        """Returns an empty carry for `batch` rows that will read up to `length` tokens."""
+        c = self.config
+        caches = [empty_cache(batch, length, c.key_heads, c.each_head, DTYPES[c.dtype]) for _ in range(self.depth)]
+        own = jax.tree.map(lambda *leaves: jnp.stack(leaves), *caches) if c.scan else tuple(caches)
+        segments_BS, slot = jnp.zeros((batch, length), jnp.int32), jnp.zeros((), jnp.int32)
+        return TransformerCarry(own, segments_BS, slot, None, source_segments_BS)
+
+
+class Embedding(nn.Module):
+    """Tokens, with absolute positions and token types where the settings have them, -> [B, L, D]."""
+
+    config: TransformerConfig
+
+    def setup(self) -> None:
+        c = self.config
+        settings: dict[str, Any] = {
+            "features": c.embed_width or c.width,
+            "dtype": DTYPES[c.dtype],
+            "embedding_init": nn.initializers.normal(c.init_std),
+        }
+        self.tokens = nn.Embed(c.vocab_size, **settings)
+        if c.positions == "learned":
+            self.position = nn.Embed(c.max_length + c.position_offset, **settings)
+        if c.token_types:
+            self.token_type = nn.Embed(c.token_types, **settings)
+        if c.embed_norm:
+            self.embed_norm = _norm(c)
+        self.drop = nn.Dropout(c.dropout)
+        if c.embed_width:
+            self.embed_projection = Linear(c.width, True, DTYPES[c.dtype], nn.initializers.normal(c.init_std))
+
+    def __call__(
+        self, tokens_BL: jax.Array, positions_BL: jax.Array, token_types_BL: jax.Array | None, train: bool
+    ) -> jax.Array:
+        c = self.config
+        x_BLD = self.tokens(tokens_BL)
+        if c.scale_embedding:
+            x_BLD = x_BLD * math.sqrt(c.width)
+        if c.positions == "learned":
+            x_BLD = x_BLD + self.position(positions_BL + c.position_offset)
+        if c.positions == "sinusoidal":
+            x_BLD = x_BLD + sinusoids(positions_BL, x_BLD.shape[-1]).astype(x_BLD.dtype)
+        if c.token_types:
+            types_BL = jnp.zeros_like(tokens_BL) if token_types_BL is None else token_types_BL
+            x_BLD = x_BLD + self.token_type(types_BL)
+        if c.embed_norm:
+            x_BLD = self.embed_norm(x_BLD)
+        x_BLD = self.drop(x_BLD, deterministic=not train)
+        return self.embed_projection(x_BLD) if c.embed_width else x_BLD
 
 
 class Transformer(nn.Module):
@@ -109,47 +309,14 @@ class Transformer(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        dtype, init = DTYPES[c.dtype], nn.initializers.normal(c.init_std)
-        residual_std = c.init_std / (2 * c.layers) ** 0.5 if c.scale_residual_init else c.init_std
-        shared: dict[str, Any] = {
-            "use_bias": c.use_bias,
-            "dtype": dtype,
-            "kernel_init": init,
-            "output_init": nn.initializers.normal(residual_std),
-        }
-        layer_norm = functools.partial(nn.LayerNorm, epsilon=c.norm_epsilon, use_bias=c.use_bias, dtype=dtype)
-        rotary_base = c.rotary_base if c.positions == "rotary" else None
-        block: Any = Block
-        if c.remat:
-            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(6,))
-        settings: dict[str, Any] = {
-            "attention": functools.partial(Attention, c.heads, rotary_base, c.dropout, **shared),
-            "mlp": functools.partial(MLP, c.mlp_width, c.activation, **shared),
-            "layer_norm": layer_norm,
-            "post_norm": c.norm == "post",
-            "dropout": c.dropout,
-        }
-        self.tokens = nn.Embed(c.vocab_size, c.width, dtype=dtype, embedding_init=init)
-        if c.positions == "learned":
-            self.position = nn.Embed(c.max_length, c.width, dtype=dtype, embedding_init=init)
-        if c.token_types:
-            self.token_type = nn.Embed(c.token_types, c.width, dtype=dtype, embedding_init=init)
-        if c.embed_norm:
-            self.embed_norm = layer_norm()
-        self.drop = nn.Dropout(c.dropout)
-        if c.scan:
-            broadcast = nn.broadcast
-            self.layers = nn.scan(
-                block,
-                variable_axes={"params": 0},
-                split_rngs={"params": True, "dropout": True},
-                in_axes=(0, broadcast, broadcast, broadcast, broadcast),
-                length=c.layers,
-            )(**settings)
+        self.embedding = Embedding(c)
+        nn.share_scope(self, self.embedding)  # trunk/tokens, not trunk/embedding/tokens
+        if c.decoder_layers:
+            self.encoder = Stack(c, c.layers, causal=False)
+            self.decoder = Stack(c, c.decoder_layers, causal=True, crossed=True)
         else:
-            self.layer = [block(**settings) for _ in range(c.layers)]
-        if c.norm == "pre":
-            self.final_norm = layer_norm()
+            self.decoder = Stack(c, c.layers, c.causal)
+            nn.share_scope(self, self.decoder)
 
     def __call__(
         self,
@@ -158,58 +325,71 @@ class Transformer(nn.Module):
         positions_BL: jax.Array | None = None,
         segments_BL: jax.Array | None = None,
         token_types_BL: jax.Array | None = None,
+        source_BS: jax.Array | None = None,
+        source_positions_BS: jax.Array | None = None,
+        source_segments_BS: jax.Array | None = None,
         carry: TransformerCarry | None = None,
         train: bool = False,
     ) -> tuple[jax.Array, TransformerCarry | None]:
         """Returns hidden states [B, L, D] and the carry; see `seqjax.models.model.Model`."""
-        c = self.config
-        length = tokens_BL.shape[1]
+        states_BSD = None
+        if self.config.decoder_layers and carry is None:
+            if source_BS is None:
+                raise UserError("this model needs a source: give source_BS, or the carry that `start` returns")
+            source_segments_BS = jnp.ones_like(source_BS) if source_segments_BS is None else source_segments_BS
+            states_BSD = self.encode(
+                source_BS, positions_BS=source_positions_BS, segments_BS=source_segments_BS, train=train
+            )
+        return self._decode(
+            tokens_BL, positions_BL, segments_BL, token_types_BL, carry, states_BSD, source_segments_BS, train
+        )
+
+    def encode(
+        self,
+        source_BS: jax.Array,
+        *,
+        positions_BS: jax.Array | None = None,
+        segments_BS: jax.Array | None = None,
+        train: bool = False,
+    ) -> jax.Array:
+        """Returns the encoder's states [B, S, D] of a source; an encoder-decoder model only."""
+        segments_BS = jnp.ones_like(source_BS) if segments_BS is None else segments_BS
+        positions_BS = from_segments(segments_BS) if positions_BS is None else positions_BS
+        x_BSD = self.embedding(source_BS, positions_BS, None, train)
+        return self.encoder(x_BSD, positions_BS, segments_BS, None, None, None, train)[0]
+
+    def start(self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int) -> TransformerCarry:
+        """Returns the carry of a decoder that has read its sources and no token, with room for `length` tokens."""
+        states_BSD = self.encode(source_BS, segments_BS=source_segments_BS)
+        batch = source_BS.shape[0]
+        carry = self.decoder.initial_carry(batch, length, source_segments_BS)
+        nothing_B0 = jnp.zeros((batch, 0), jnp.int32)
+        _, carry = self._decode(nothing_B0, nothing_B0, nothing_B0, None, carry, states_BSD, source_segments_BS, False)
+        return carry
+
+    def _decode(
+        self,
+        tokens_BL: jax.Array,
+        positions_BL: jax.Array | None,
+        segments_BL: jax.Array | None,
+        token_types_BL: jax.Array | None,
+        carry: TransformerCarry | None,
+        states_BSD: jax.Array | None,
+        source_segments_BS: jax.Array | None,
+        train: bool,
+    ) -> tuple[jax.Array, Any]:
         segments_BL = jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
-        slot: jax.Array | int = 0
-        segments_BS = segments_BL
-        if carry is not None:
-            slot = carry.slot
-            segments_BS = jax.lax.dynamic_update_slice_in_dim(carry.segments_BS, segments_BL, slot, axis=1)
         if positions_BL is None:
             before_B = None if carry is None else jnp.sum(carry.segments_BS > 0, axis=1, dtype=jnp.int32)
             positions_BL = from_segments(segments_BL, before_B)
-        mask_B1LS = masks.same_segment(segments_BL, segments_BS)
-        if c.causal:
-            mask_B1LS = mask_B1LS & masks.causal(length, segments_BS.shape[1], slot)
-
-        x_BLD = self.tokens(tokens_BL)
-        if c.positions == "learned":
-            x_BLD = x_BLD + self.position(positions_BL)
-        if c.token_types:
-            types_BL = jnp.zeros_like(tokens_BL) if token_types_BL is None else token_types_BL
-            x_BLD = x_BLD + self.token_type(types_BL)
-        if c.embed_norm:
-            x_BLD = self.embed_norm(x_BLD)
-        x_BLD = self.drop(x_BLD, deterministic=not train)
-
-        caches: Any = None if carry is None else carry.layers
-        if c.scan:
-            x_BLD, caches = self.layers(x_BLD, caches, positions_BL, slot, mask_B1LS, train)
-        else:
-            outputs = []
-            for i, layer in enumerate(self.layer):
-                x_BLD, cache = layer(x_BLD, caches and caches[i], positions_BL, slot, mask_B1LS, train)
-                outputs.append(cache)
-            caches = tuple(outputs)
-        if c.norm == "pre":
-            x_BLD = self.final_norm(x_BLD)
-        if carry is not None:
-            carry = TransformerCarry(caches, segments_BS, carry.slot + length)
-        return x_BLD, carry
+        x_BLD = self.embedding(tokens_BL, positions_BL, token_types_BL, train)
+        return self.decoder(x_BLD, positions_BL, segments_BL, carry, states_BSD, source_segments_BS, train)
 
     def table(self) -> jax.Array:
         """Returns the token embedding [V, D] in float32, for a tied output layer."""
-        return self.tokens.embedding
+        return self.embedding.tokens.embedding
 
     @nn.nowrap
     def initial_carry(self, batch: int, length: int) -> TransformerCarry:
         """Returns an empty carry for `batch` rows that will read up to `length` tokens."""
-        c = self.config
-        caches = [empty_cache(batch, length, c.heads, c.width // c.heads, DTYPES[c.dtype]) for _ in range(c.layers)]
-        layers = jax.tree.map(lambda *leaves: jnp.stack(leaves), *caches) if c.scan else tuple(caches)
-        return TransformerCarry(layers, jnp.zeros((batch, length), jnp.int32), jnp.zeros((), jnp.int32))
+        return Stack(self.config, self.config.layers, self.config.causal).initial_carry(batch, length)

@@ -14,7 +14,7 @@ from seqjax.experiment import Experiment
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint, record
 from seqjax.training.parallel import Devices
-from seqjax.training.prepare import EVALUATED, prepare
+from seqjax.training.prepare import EVALUATED, reopen
 from seqjax.visualise.curves import plot_curves
 from seqjax.visualise.report import write_report
 
@@ -31,7 +31,7 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
     if isinstance(experiment.objective, (Classification, Tagging)) and checkpoint.steps(folder):
         _, params = checkpoint.load(folder)
-        prepared = prepare(experiment, folder / "tokenizer")
+        prepared = reopen(experiment, folder)
         pairs = predictor(prepared.model, prepared.dataset, Devices(experiment.parallel))(params, EVALUATED)
         outcome["report"] = report(experiment.objective, pairs)
     (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")

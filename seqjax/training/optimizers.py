@@ -3,6 +3,7 @@
 """From settings to an optax transformation: clipping, the rule, weight decay and learning rates by parameter path."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 
 from seqjax import trees
 from seqjax.config import require
@@ -25,7 +27,7 @@ NO_DECAY = (("(bias|scale)$", 0.0), (".*", 1.0))  # Devlin et al. 2019, publishe
 class Optimizer:
     """Settings of the optimiser; every table of (regex, value) is over parameter paths, the first match counts."""
 
-    name: str = "adamw"  # "adamw", "adam", "sgd" or "adafactor"
+    name: str = "adamw"  # "adamw", "adam", "muon", "sgd" or "adafactor"
     peak_lr: float = 1e-3
     schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt" or "wsd"
     warmup: int = 0  # updates
@@ -33,7 +35,7 @@ class Optimizer:
     b1: float = 0.9  # also SGD's momentum
     b2: float = 0.999
     epsilon: float = 1e-8
-    weight_decay: float = 0.01  # adamw: decoupled, times the learning rate
+    weight_decay: float = 0.01  # adamw and muon: decoupled, times the learning rate
     decay: tuple[tuple[str, float], ...] = NO_DECAY  # multiplies weight_decay
     clip: float = 1.0  # global norm of the gradient (0: none)
     freeze: tuple[str, ...] = ()  # regexes: these parameters stay as they are, to the bit
@@ -50,9 +52,33 @@ class Optimizer:
         require(self, "optimizer", ("b1", "b2"), 0, 1)
 
 
+def _muon(config: Optimizer) -> optax.GradientTransformation:
+    """Orthogonalised momentum for the matrices within layers, Adam for all else (Jordan et al. 2024).
+
+    Updates are scaled to Adam's size (Liu et al. 2025, "Muon is scalable", section 2.2), so its learning rates serve.
+    """
+    last_two = optax.contrib.MuonDimensionNumbers(-2, -1)
+
+    def numbers(updates: Params) -> Any:
+        return jax.tree.map(lambda _: last_two, updates)
+
+    def label(params: Params) -> Any:
+        path_of = functools.partial(jax.tree_util.keystr, simple=True, separator="/")
+        return jax.tree.map_with_path(lambda path, _: "muon" if _MATRIX.search(path_of(path)) else "adam", params)
+
+    muon = optax.chain(
+        optax.contrib.scale_by_muon(beta=0.95, weight_dimension_numbers=numbers),
+        optax.stateless(lambda updates, _: jax.tree.map(lambda u: 0.2 * max(u.shape[-2:]) ** 0.5 * u, updates)),
+    )
+    return optax.partition({"muon": muon, "adam": RULES["adam"](config)}, label)
+
+
+_MATRIX = re.compile(r"/layers?(_\d+)?/.*kernel$")
+
 RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
     "adamw": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
     "adam": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
+    "muon": _muon,
     "sgd": lambda o: optax.trace(o.b1) if o.b1 else optax.identity(),
     # Shazeer & Stern 2018, algorithm 4, with the update clipping of section 6; the learning rate is the schedule's.
     "adafactor": lambda o: optax.chain(optax.scale_by_factored_rms(), optax.clip_by_block_rms(1.0)),
@@ -81,7 +107,7 @@ def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransf
         raise UserError(f"optimizer.warmup={config.warmup} is longer than the whole run, run.steps={steps}")
     chain = [optax.clip_by_global_norm(config.clip)] if config.clip else []
     chain.append(RULES[config.name](config))
-    if config.name == "adamw" and config.weight_decay:
+    if config.name in ("adamw", "muon") and config.weight_decay:
         chain.append(_decay(config.weight_decay, trees.apply_rules(config.decay, params, "optimizer.decay")))
     if config.layer_decay != 1.0:
         chain.append(_multiply(layer_multipliers(params, config.layer_decay)))

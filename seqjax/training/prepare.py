@@ -12,8 +12,10 @@ from seqjax.data.pipeline import Dataset, open_data
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
 from seqjax.experiment import Experiment
+from seqjax.models.deberta import DebertaConfig
 from seqjax.models.model import Model, build, shapes
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.rnn import LSTMConfig
+
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint
@@ -71,6 +73,16 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     return Prepared(experiment, dataset, built, pretrained)
 
 
+def reopen(experiment: Experiment, folder: Path) -> Prepared:
+    """Returns what `prepare` gave the run in this folder; the run that it was initialised from is not needed again.
+
+    Args:
+      experiment: resolved, as its checkpoints hold it.
+      folder: the run's.
+    """
+    return prepare(dataclasses.replace(experiment, init_from=""), folder / "tokenizer")
+
+
 def check_metric(prepared: Prepared) -> None:
     """Raises UserError where run.metric is no score of this objective; it computes nothing."""
     run = prepared.experiment.run
@@ -94,9 +106,12 @@ def _fit(experiment: Experiment, size: int) -> Any:
         raise UserError(
             f"the tokenizer has {size} ids, model.vocab_size={model.vocab_size}; set model.vocab_size=0 to fit it"
         )
-    if isinstance(model, TransformerConfig) and model.positions == "learned" and length > model.max_length:
-        raise UserError(f"data.length={length} is longer than model.max_length={model.max_length}")
-    if isinstance(experiment.objective, CLM) and isinstance(model, TransformerConfig) and not model.causal:
+    limited = isinstance(model, DebertaConfig) or getattr(model, "positions", "") == "learned"
+    if limited and length > (longest := getattr(model, "max_length", length)):
+        raise UserError(f"data.length={length} is longer than model.max_length={longest}")
+    if isinstance(experiment.objective, CLM) and not getattr(model, "causal", isinstance(model, LSTMConfig)):
         cure = "init_from the run of a causal one" if experiment.init_from else "set model.causal=true"
         raise UserError(f"this model reads both ways, so it would see the token that it is to say; {cure}")
+    if getattr(model, "decoder_layers", 0):
+        raise UserError("this objective gives a decoder no source; set model.decoder_layers=0")
     return model

@@ -105,22 +105,38 @@ def write(prepared: Prepared, folder: Path) -> None:
         if before.facts["data"] != hashes:
             raise UserError(f"the data has changed since the run in {folder} began; begin a new one with --run")
         return
+    describe(folder, prepared.experiment, prepared.dataset.tokenizer, trees.count(shapes(prepared.model)), hashes)
+
+
+def describe(folder: Path, experiment: Experiment, tokenizer: Any, parameters: int, hashes: dict[str, str]) -> None:
+    """Writes the tokenizer, config.json and run.json of a new run.
+
+    Args:
+      folder: of the run; made if need be.
+      experiment: resolved.
+      tokenizer: of the run.
+      parameters: how many the model has.
+      hashes: of the data, by split.
+
+    Raises:
+      UserError: the folder cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make '{folder}': {error.strerror}; choose another folder with --run") from None
-    prepared.dataset.tokenizer.save(folder / "tokenizer")
+    tokenizer.save(folder / "tokenizer")
     facts = {
         "command": sys.argv,
         "data": hashes,
-        "tokenizer": prepared.dataset.tokenizer.hash,
-        "seed": prepared.experiment.run.seed,
-        "parameters": trees.count(shapes(prepared.model)),
+        "tokenizer": tokenizer.hash,
+        "seed": experiment.run.seed,
+        "parameters": parameters,
         "versions": environment.versions(),
         "git": environment.git(),
         "hardware": environment.hardware(),
     }
-    (folder / "config.json").write_text(json.dumps(resolved, indent=1) + "\n")
+    (folder / "config.json").write_text(json.dumps(to_json(experiment), indent=1) + "\n")
     partial = folder / f"{FACTS}.partial"
     partial.write_text(json.dumps(facts, indent=1) + "\n")
     partial.rename(folder / FACTS)

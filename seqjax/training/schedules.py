@@ -50,7 +50,7 @@ def schedule(shape: str, peak: float, end: float, warmup: int, steps: int) -> op
     """
     if shape == "inverse_sqrt":
         start = max(warmup, 1)
-        after: optax.Schedule = lambda step: peak * jnp.sqrt(start / (step + start))  # noqa: E731
+        after: optax.Schedule = lambda step: peak * jnp.sqrt(start / (jnp.maximum(step, 0) + start))  # noqa: E731
     else:
         after = SHAPES[shape](peak, end, max(steps - warmup, 1))
     if not warmup:

@@ -1,0 +1,144 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The settings against optax's own optimisers, and each table of rules against arithmetic."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import optax.contrib
+import pytest
+
+from seqjax import trees
+from seqjax.errors import UserError
+from seqjax.training.optimizers import Optimizer, build, layer_multipliers, learning_rate
+
+RNG = np.random.default_rng(0)
+PARAMS = {
+    "trunk": {
+        "tokens": {"embedding": RNG.normal(size=(7, 4))},
+        "layer_0": {"mlp": {"kernel": RNG.normal(size=(4, 6)), "bias": RNG.normal(size=6)}},
+        "layer_1": {"mlp": {"kernel": RNG.normal(size=(6, 4)), "bias": RNG.normal(size=4)}},
+    },
+    "head": {"output": {"kernel": RNG.normal(size=(4, 3))}},
+}
+PARAMS = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), PARAMS)
+GRADS = [jax.tree.map(lambda x: jnp.asarray(RNG.normal(size=x.shape), jnp.float32), PARAMS) for _ in range(3)]
+PLAIN = Optimizer(schedule="constant", peak_lr=0.1, clip=0.0, b2=0.9, weight_decay=0.0)
+
+
+def run(optimizer, params=PARAMS):
+    state = optimizer.init(params)
+    for grads in GRADS:
+        updates, state = optimizer.update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+    return trees.flatten(params)
+
+
+def same(ours, theirs):
+    for path in ours:
+        np.testing.assert_allclose(ours[path], theirs[path], rtol=1e-6, atol=1e-6, err_msg=path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reference"),
+    [
+        ({"name": "adam"}, optax.adam(0.1, b2=0.9)),
+        ({"name": "sgd"}, optax.sgd(0.1, momentum=0.9)),
+        ({"name": "sgd", "b1": 0.0}, optax.sgd(0.1)),
+        ({"name": "sgd", "clip": 0.5}, optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.1, momentum=0.9))),
+        (
+            {"name": "adamw", "weight_decay": 0.3, "decay": ((".*", 1.0),)},
+            optax.adamw(0.1, b2=0.9, weight_decay=0.3),
+        ),
+        (
+            {"name": "adamw", "weight_decay": 0.3},
+            optax.adamw(
+                0.1, b2=0.9, weight_decay=0.3,
+                mask=trees.unflatten({p: not p.endswith("bias") for p in trees.flatten(PARAMS)}),
+            ),
+        ),
+        (
+            {"name": "adafactor"},
+            optax.adafactor(0.1, multiply_by_parameter_scale=False, momentum=None, weight_decay_rate=None),
+        ),
+    ],
+    ids=["adam", "momentum", "sgd", "clip", "adamw", "adamw-mask", "adafactor"],
+)  # fmt: skip
+def test_a_rule_is_optax_own(settings, reference):
+    same(run(build(dataclasses.replace(PLAIN, **settings), PARAMS, 10)), run(reference))
+
+
+def test_muon_is_optax_own_within_layers_and_adam_elsewhere():
+    """In optax's own combination Adam takes Nesterov's momentum too, so each half is compared with its reference."""
+    chosen = {
+        path: optax.contrib.MuonDimensionNumbers() if "layer_" in path and path.endswith("kernel") else None
+        for path in trees.flatten(PARAMS)
+    }
+    muon = optax.contrib.muon(
+        0.1, consistent_rms=0.2, weight_decay=0.3, muon_weight_dimension_numbers=trees.unflatten(chosen)
+    )
+    ours = run(build(dataclasses.replace(PLAIN, name="muon", weight_decay=0.3, decay=((".*", 1.0),)), PARAMS, 10))
+    muon, adamw = run(muon), run(optax.adamw(0.1, b2=0.9, weight_decay=0.3))
+    same(ours, {path: (adamw if dimensions is None else muon)[path] for path, dimensions in chosen.items()})
+
+
+def test_muon_treats_stacked_layers_one_by_one():
+    looped = {
+        "trunk": {f"layer_{i}": {"kernel": jnp.asarray(RNG.normal(size=(4, 5)), jnp.float32)} for i in range(3)}
+    }
+    grads = jax.tree.map(lambda x: jnp.cos(3 * x), looped)
+    optimizer = build(dataclasses.replace(PLAIN, name="muon"), looped, 10)
+    updates, _ = optimizer.update(grads, optimizer.init(looped), looped)
+    stacked = trees.stack_layers(looped)
+    optimizer = build(dataclasses.replace(PLAIN, name="muon"), stacked, 10)
+    other, _ = optimizer.update(trees.stack_layers(grads), optimizer.init(stacked), stacked)
+    same(trees.flatten(updates), trees.flatten(trees.unstack_layers(other)))
+
+
+def test_frozen_parameters_stay_to_the_bit():
+    for name in ("adamw", "muon", "adafactor"):
+        config = dataclasses.replace(PLAIN, name=name, weight_decay=0.1, freeze=("layer_0", "tokens"))
+        after = run(build(config, PARAMS, 10))
+        for path, before in trees.flatten(PARAMS).items():
+            frozen = "layer_0" in path or "tokens" in path
+            assert np.array_equal(before, after[path]) == frozen, (name, path)
+
+
+def test_frozen_gradients_have_no_part_in_clipping():
+    config = dataclasses.replace(PLAIN, name="sgd", clip=0.1, freeze=("trunk",))
+    after = run(build(config, PARAMS, 10))
+    head = {"head": PARAMS["head"]}
+    alone = optax.chain(optax.clip_by_global_norm(0.1), optax.sgd(0.1, momentum=0.9))
+    state, params = alone.init(head), head
+    for grads in GRADS:
+        updates, state = alone.update({"head": grads["head"]}, state)
+        params = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(after["head/output/kernel"], params["head"]["output"]["kernel"], rtol=1e-6)
+
+
+def test_layer_decay_by_hand():
+    config = dataclasses.replace(PLAIN, name="sgd", b1=0.0, layer_decay=0.5)
+    plain, decayed = run(build(dataclasses.replace(config, layer_decay=1.0), PARAMS, 10)), run(build(config, PARAMS, 10))
+    expected = {"head": 1.0, "layer_1": 0.5, "layer_0": 0.25, "tokens": 0.125}
+    for path, before in trees.flatten(PARAMS).items():
+        factor = next(value for part, value in expected.items() if part in path)
+        np.testing.assert_allclose(decayed[path] - before, factor * (plain[path] - before), rtol=1e-4, atol=1e-6)
+    stacked = trees.stack_layers({"trunk": {f"layer_{i}": {"kernel": jnp.ones((2, 2))} for i in range(3)}})
+    np.testing.assert_allclose(layer_multipliers(stacked, 0.5)["trunk"]["layers"]["kernel"][:, 0, 0], [0.125, 0.25, 0.5])
+
+
+@pytest.mark.parametrize("name", ["constant", "linear", "cosine", "inverse_sqrt", "wsd"])
+def test_schedules_warm_up_and_end(name):
+    rate = learning_rate(Optimizer(schedule=name, peak_lr=2.0, warmup=4, end_lr=0.5), 20)
+    np.testing.assert_allclose([rate(i) for i in range(4)], [0.5, 1.0, 1.5, 2.0], rtol=1e-6)
+    ends = {"constant": 2.0, "linear": 0.5, "cosine": 0.5, "wsd": 0.5, "inverse_sqrt": 2.0 * (4 / 20) ** 0.5}
+    np.testing.assert_allclose(rate(20), ends[name], rtol=1e-5)
+
+
+def test_a_rule_that_matches_nothing_is_refused():
+    for change in ({"freeze": ("layer_7",)}, {"decay": (("nothing", 0.0), (".*", 1.0)), "weight_decay": 0.1}):
+        with pytest.raises(UserError, match="matches no parameter"):
+            build(dataclasses.replace(PLAIN, **change), PARAMS, 10)
