@@ -82,5 +82,5 @@ class RelativeBias(nn.Module):
         """Returns float32 [1, N, L, S] for queries at places slot, slot + 1, ... and keys at 0 .. S - 1 of a row."""
         table = self.param("embedding", self.embedding_init, (self.count, self.heads), jnp.float32)
         distance_LS = jnp.arange(keys)[None, :] - (jnp.arange(length)[:, None] + slot)
-        bias_LSN = table[buckets(distance_LS, self.count, self.longest, self.both_ways)]
+        bias_LSN = jnp.asarray(table)[buckets(distance_LS, self.count, self.longest, self.both_ways)]
         return bias_LSN.transpose(2, 0, 1)[None]

@@ -130,7 +130,7 @@ MISTAKES = {
     "smoothing": ([*SHOW, "objective=clm", "objective.label_smoothing=1"], "objective.label_smoothing=1.0"),
     "pool": ([*SHOW, "objective=classification", "objective.pool=max"], "first, mean"),
     "norm": ([*SHOW, "model.norm=mid"], "pre, post"),
-    "kind of positions": ([*SHOW, "model.positions=alibi"], "learned, rotary"),
+    "kind of positions": ([*SHOW, "model.positions=alibi"], "learned, sinusoidal, rotary"),
     "momentum": ([*SHOW, "optimizer.b1=1"], "optimizer.b1=1.0"),
     "warm-up below none": ([*SHOW, "optimizer.warmup=-3"], "optimizer.warmup=-3"),
     "clip": ([*SHOW, "optimizer.clip=-1"], "optimizer.clip=-1.0"),

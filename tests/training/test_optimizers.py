@@ -86,9 +86,7 @@ def test_muon_is_optax_own_within_layers_and_adam_elsewhere():
 
 
 def test_muon_treats_stacked_layers_one_by_one():
-    looped = {
-        "trunk": {f"layer_{i}": {"kernel": jnp.asarray(RNG.normal(size=(4, 5)), jnp.float32)} for i in range(3)}
-    }
+    looped = {"trunk": {f"layer_{i}": {"kernel": jnp.asarray(RNG.normal(size=(4, 5)), jnp.float32)} for i in range(3)}}
     grads = jax.tree.map(lambda x: jnp.cos(3 * x), looped)
     optimizer = build(dataclasses.replace(PLAIN, name="muon"), looped, 10)
     updates, _ = optimizer.update(grads, optimizer.init(looped), looped)
@@ -121,13 +119,18 @@ def test_frozen_gradients_have_no_part_in_clipping():
 
 def test_layer_decay_by_hand():
     config = dataclasses.replace(PLAIN, name="sgd", b1=0.0, layer_decay=0.5)
-    plain, decayed = run(build(dataclasses.replace(config, layer_decay=1.0), PARAMS, 10)), run(build(config, PARAMS, 10))
+    plain, decayed = (
+        run(build(dataclasses.replace(config, layer_decay=1.0), PARAMS, 10)),
+        run(build(config, PARAMS, 10)),
+    )
     expected = {"head": 1.0, "layer_1": 0.5, "layer_0": 0.25, "tokens": 0.125}
     for path, before in trees.flatten(PARAMS).items():
         factor = next(value for part, value in expected.items() if part in path)
         np.testing.assert_allclose(decayed[path] - before, factor * (plain[path] - before), rtol=1e-4, atol=1e-6)
     stacked = trees.stack_layers({"trunk": {f"layer_{i}": {"kernel": jnp.ones((2, 2))} for i in range(3)}})
-    np.testing.assert_allclose(layer_multipliers(stacked, 0.5)["trunk"]["layers"]["kernel"][:, 0, 0], [0.125, 0.25, 0.5])
+    np.testing.assert_allclose(
+        layer_multipliers(stacked, 0.5)["trunk"]["layers"]["kernel"][:, 0, 0], [0.125, 0.25, 0.5]
+    )
 
 
 @pytest.mark.parametrize("name", ["constant", "linear", "cosine", "inverse_sqrt", "wsd"])
