@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trunk and a head as one Flax module: the thing whose (apply, params) everything else works with."""
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -85,8 +86,11 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
         dtype=DTYPES[config.dtype],
         kernel_init=nn.initializers.normal(config.init_std),
     )
-    trunk = Deberta(config) if isinstance(config, DebertaConfig) else Transformer(config)
-    return Model(trunk, head or vocabulary_head)
+    if isinstance(config, TransformerConfig):
+        return Model(Transformer(config), head or vocabulary_head)
+    if head is not None:  # the enhanced mask decoder serves the vocabulary alone (He et al. 2021, section 3.2)
+        config = dataclasses.replace(config, mask_decoder_layers=0)
+    return Model(Deberta(config), head or vocabulary_head)
 
 
 def initialise(model: Model, key: jax.Array) -> Params:

@@ -15,7 +15,6 @@ from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.model import Model, build, shapes
 from seqjax.models.rnn import LSTMConfig
-
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint
@@ -106,7 +105,9 @@ def _fit(experiment: Experiment, size: int) -> Any:
         raise UserError(
             f"the tokenizer has {size} ids, model.vocab_size={model.vocab_size}; set model.vocab_size=0 to fit it"
         )
-    limited = isinstance(model, DebertaConfig) or getattr(model, "positions", "") == "learned"
+    limited = getattr(model, "positions", "") == "learned" or (
+        isinstance(model, DebertaConfig) and (model.position_biased_input or model.mask_decoder_layers > 0)
+    )
     if limited and length > (longest := getattr(model, "max_length", length)):
         raise UserError(f"data.length={length} is longer than model.max_length={longest}")
     if isinstance(experiment.objective, CLM) and not getattr(model, "causal", isinstance(model, LSTMConfig)):
