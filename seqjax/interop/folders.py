@@ -15,6 +15,7 @@ from seqjax.data.tokenizers import Tokenizer
 from seqjax.errors import UserError
 from seqjax.interop import engine, files, llama2c, texts
 from seqjax.interop.bert import BERT, ELECTRA, ROBERTA
+from seqjax.interop.deberta import DEBERTA, DEBERTA_V2
 from seqjax.interop.engine import Row, Tensors
 from seqjax.interop.family import Family, Json, settings
 from seqjax.interop.gpt2 import GPT2
@@ -24,7 +25,7 @@ from seqjax.interop.t5 import T5
 from seqjax.models.model import Model, build, shapes
 from seqjax.types import Params
 
-FAMILIES = {family.name: family for family in (BERT, ROBERTA, ELECTRA, GPT2, T5, LLAMA, MARIAN)}
+FAMILIES = {family.name: family for family in (BERT, ROBERTA, ELECTRA, DEBERTA, DEBERTA_V2, GPT2, T5, LLAMA, MARIAN)}
 
 
 class Read(NamedTuple):

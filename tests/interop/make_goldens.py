@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes tests/goldens/interop: a tiny checkpoint of each family, and the logits that `transformers` says for it.
 
-python -m tests.interop.make_goldens     needs what requirements-parity.txt lists
+python -m tests.interop.make_goldens [NAME ...]     needs what requirements-parity.txt lists
 """
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,22 @@ MARIAN = {
     "pad_token_id": families.PAD, "eos_token_id": 0, "forced_eos_token_id": 0, "scale_embedding": True,
     "decoder_start_token_id": families.PAD, "activation_function": "relu", "attn_implementation": "eager",
 }  # fmt: skip
+DEBERTA = {
+    "type_vocab_size": 2, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_biased_input": False,
+    "max_relative_positions": 9,
+}  # fmt: skip
+DEBERTA_V2 = DEBERTA | {
+    "position_buckets": 4, "norm_rel_ebd": "layer_norm", "share_att_key": True, "conv_kernel_size": 3,
+    "conv_act": "gelu",
+}  # fmt: skip
 CASES = {
     "bert": families.Case("bert", transformers.BertForPreTraining, encoder()),
     "bert-trunk": families.Case("bert-trunk", transformers.BertModel, encoder()),
     "roberta": families.Case("roberta", transformers.RobertaForMaskedLM, encoder(type_vocab_size=1)),
     "electra": families.Case("electra", transformers.ElectraForMaskedLM, encoder(embedding_size=6)),
     "electra-trunk": families.Case("electra-trunk", transformers.ElectraModel, encoder(embedding_size=6)),
+    "deberta": families.Case("deberta", transformers.DebertaForMaskedLM, encoder(**DEBERTA)),
+    "deberta-v2": families.Case("deberta-v2", transformers.DebertaV2ForMaskedLM, encoder(**DEBERTA_V2)),
     "gpt2": families.Case("gpt2", transformers.GPT2LMHeadModel, GPT2),
     "t5": families.Case("t5", transformers.T5ForConditionalGeneration, T5),
     "t5-1.1": families.Case(
@@ -61,9 +72,11 @@ CASES = {
 }  # fmt: skip
 
 
-def main():
-    shutil.rmtree(GOLDENS, ignore_errors=True)
+def main(names):
     for name, case in CASES.items():
+        if names and name not in names:
+            continue
+        shutil.rmtree(GOLDENS / name, ignore_errors=True)
         model = families.theirs(case, SEED)
         model.save_pretrained(GOLDENS / name)
         (GOLDENS / name / "generation_config.json").unlink(missing_ok=True)
@@ -76,4 +89,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

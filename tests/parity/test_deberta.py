@@ -15,7 +15,7 @@ transformers = pytest.importorskip("transformers")
 
 from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
-from seqjax import trees
+from seqjax import interop, trees
 from seqjax.interop.deberta import join_projections, name_table, split_projections
 from seqjax.models.deberta import SIZES, Deberta, DebertaConfig
 from seqjax.models.disentangled import DisentangledAttention, log_buckets, relative_rows
@@ -275,3 +275,20 @@ def test_published_sizes(name):
     tensors = {n: tuple(p.shape) for n, p in theirs.named_parameters()}
     relative = tensors["encoder.rel_embeddings.weight"]
     assert trees.flatten(ours)["trunk/relative/embedding"].shape == relative
+
+
+@pytest.mark.parametrize(("version", "case"), [("v1", "biased"), ("v1", "short span"), ("v2", "v3"), ("v2", "narrow")])
+def test_checkpoints_in_and_out(version, case, tmp_path):
+    """What transformers saves is read, and what is written transformers loads, to equal logits."""
+    pair = Pair(version, case)
+    pair.theirs.save_pretrained(tmp_path / "theirs")
+    model, params, _ = interop.read(tmp_path / "theirs")
+    assert model.trunk.config == pair.config
+    jax.tree.map(np.testing.assert_array_equal, params, pair.params)
+    interop.write(tmp_path / "ours", model.trunk.config, params, None)
+    again = type(pair.theirs).from_pretrained(tmp_path / "ours").eval()
+    tokens, mask = torch.tensor(TOKENS), torch.tensor(SEGMENTS)
+    with torch.no_grad():
+        wanted = pair.theirs(input_ids=tokens, attention_mask=mask).logits
+        found = again(input_ids=tokens, attention_mask=mask).logits
+    np.testing.assert_allclose(found[torch.tensor(REAL)], wanted[torch.tensor(REAL)], atol=1e-5)
