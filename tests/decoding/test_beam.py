@@ -17,7 +17,7 @@ from seqjax.decoding.prompts import Given
 from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
 from seqjax.models.rnn import LSTMCarry
-from tests.decoding.models import CONFIGS, DECODERS, PROMPTS, SOURCES, log_probs, made, sources
+from tests.decoding.models import DECODERS, PROMPTS, SOURCES, log_probs, made, sources
 
 VOCAB, LENGTH, END = 4, 4, 0
 
@@ -130,7 +130,7 @@ def reference(name, row, beams, new, alpha, end):
     return [([token for token in ids if token != end], score) for score, ids in done]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ["rotary", "translator", "seq2seq scan"])
 def test_cached_equals_whole_prefixes(name):
     model, params = made(name)
     end = generate(model, params, PROMPTS, sampler=Greedy(), new=3, **sources(name))[0][2]

@@ -19,6 +19,7 @@ from seqjax.models.disentangled import DisentangledAttention, log_buckets, relat
 from seqjax.models.heads import VocabularyHead
 from seqjax.models.masks import same_segment
 from seqjax.models.model import Model, initialise, shapes
+from tests.models.test_transformer import scattered
 
 V1 = DebertaConfig(
     vocab_size=31, layers=2, width=32, heads=4, mlp_width=48, max_length=24, relative_span=5, dropout=0.0
@@ -41,12 +42,7 @@ def model_of(config):
 def made(config):
     """A compiled apply, and parameters away from their initial values, which would hide where they are used."""
     model = model_of(config)
-    params = initialise(model, jax.random.key(0))
-    keys = jax.random.split(jax.random.key(1), len(jax.tree.leaves(params)))
-    leaves = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(jax.tree.leaves(params), keys, strict=True)]
-    return jax.jit(model.apply, static_argnames=("train", "method")), {
-        "params": jax.tree.unflatten(jax.tree.structure(params), leaves)
-    }
+    return jax.jit(model.apply, static_argnames=("train", "method")), {"params": scattered(model)}
 
 
 def tokens(batch=2, length=10, seed=0):
