@@ -355,10 +355,11 @@ def test_each_setting_does_something(change):
     base = dataclasses.replace(V2, relative_span=7)
     a, b = (model_of(c) for c in (base, dataclasses.replace(base, **change)))
     if trees.flatten(shapes(a)) == trees.flatten(shapes(b)):
-        first, second = made(base)[1], made(base)[1]
+        apply, first = made(base)
+        second = first
         if "init_std" in change:
             first, second = ({"params": initialise(model, jax.random.key(0))} for model in (a, b))
-        x, y = (jax.jit(m.apply)(p, tokens())[0] for m, p in ((a, first), (b, second)))
+        x, y = apply(first, tokens())[0], jax.jit(b.apply)(second, tokens())[0]
         assert not np.allclose(x, y, atol=1e-5)
 
 
