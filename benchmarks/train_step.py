@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 SIZES = {"gpt2": (4, 256, 32_000), "bert": (8, 128, 30_522)}  # rows, length, vocabulary
-RATE = 0.15
 
 
 def flops(model: str) -> float:
@@ -35,7 +34,9 @@ def flops(model: str) -> float:
 
 def predictions(length: int) -> int:
     """Masked places of a row."""
-    return -(-length * 15 // 100)
+    from seqjax.objectives.mlm import MLM
+
+    return MLM().predictions(length)
 
 
 def config(model: str, dtype: str = "float32") -> Any:

@@ -15,7 +15,7 @@ from seqjax.config import derive
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.mlm import MLM
 from seqjax.training.optimizers import Optimizer
 

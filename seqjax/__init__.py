@@ -9,7 +9,7 @@ Arrays carry their axes in their names (`x_BLD`, `q_BLNH`), the same letters as 
     K labels         P predictions of masked language modelling
 
 What a notebook needs most stands here too, loaded on first use: `seqjax.TransformerConfig` is
-`seqjax.models.transformer.TransformerConfig`.
+`seqjax.models.transformer_config.TransformerConfig`.
 """
 
 import importlib
@@ -26,7 +26,7 @@ _HOMES = {
     "seqjax.experiment": ("Experiment", "Run"),
     "seqjax.models.model": ("build", "initialise", "shapes"),
     "seqjax.models.rnn": ("LSTMConfig",),
-    "seqjax.models.transformer": ("TransformerConfig",),
+    "seqjax.models.transformer_config": ("TransformerConfig",),
     "seqjax.objectives.clm": ("CLM",),
     "seqjax.objectives.mlm": ("MLM",),
     "seqjax.objectives.supervised": ("Classification", "Tagging"),

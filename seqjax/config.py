@@ -15,7 +15,7 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, Union
 
 from seqjax.errors import UserError
@@ -105,6 +105,13 @@ def require(config: Any, prefix: str, names: Sequence[str], least: float, below:
         if not least <= getattr(config, name) < below:
             limit = "" if below == math.inf else f" and less than {below:,}".replace(",", "_")
             raise UserError(f"{prefix}.{name}={getattr(config, name)} must be at least {least:g}{limit}")
+
+
+def require_choice(config: Any, prefix: str, choices: Mapping[str, Iterable[str]]) -> None:
+    """Raises UserError where a field is not one of the values that `choices` has for its name."""
+    for name, allowed in choices.items():
+        if getattr(config, name) not in allowed:
+            raise UserError(f"{prefix}.{name}: '{getattr(config, name)}' is not one of {', '.join(allowed)}")
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> str:

@@ -10,11 +10,11 @@ import re
 from types import ModuleType
 from typing import Any
 
-from seqjax.config import override, require, unknown
+from seqjax.config import override, require, require_choice, unknown
 from seqjax.data.pipeline import Data
 from seqjax.errors import UserError
 from seqjax.models.model import ModelConfig
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.supervised import Classification, Tagging
@@ -42,8 +42,7 @@ class Run:
     tensorboard: bool = False  # write event files beside metrics.jsonl
 
     def __post_init__(self) -> None:
-        if self.direction not in ("min", "max"):
-            raise UserError(f"run.direction: '{self.direction}' is not one of min, max")
+        require_choice(self, "run", {"direction": ("min", "max")})
         require(self, "run", ("steps", "accumulate", "log_every", "eval_every", "keep"), 1)
         require(self, "run", ("eval_rows", "save_every", "patience"), 0)
         require(self, "run", ("seed",), 0, SEEDS)

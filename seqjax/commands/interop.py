@@ -90,6 +90,5 @@ def _check_model(written: Experiment, experiment: Experiment) -> None:
 def _complete(experiment: Experiment, found: folders.Read) -> Params:
     """The parameters of the whole model: what the checkpoint has not got begins afresh."""
     fresh = initialise(build(found.config), rng.key(experiment.run.seed, "params"))
-    loaded = trees.flatten(found.params)
-    params = trees.unflatten({path: loaded.get(path, leaf) for path, leaf in trees.flatten(fresh).items()})
+    params, _ = trees.merge(fresh, found.params, ".*")  # `load` has been strict already
     return trees.stack_layers(params) if getattr(experiment.model, "scan", False) else params

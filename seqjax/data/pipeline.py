@@ -11,7 +11,7 @@ import grain
 import numpy as np
 
 from seqjax import rng
-from seqjax.config import require
+from seqjax.config import require, require_choice
 from seqjax.data import corpus as corpora
 from seqjax.data import tokenizers
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
@@ -39,8 +39,7 @@ class Data:
     threads: int = 2  # that prepare batches ahead of the step
 
     def __post_init__(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise UserError(f"data.layout: '{self.layout}' is not one of {', '.join(LAYOUTS)}")
+        require_choice(self, "data", {"layout": LAYOUTS})
         require(self, "data", ("batch", "eval_batch", "threads"), 1)
         require(self, "data", ("length",), SHORTEST)
         require(self, "data", ("limit",), 0)

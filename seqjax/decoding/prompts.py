@@ -11,7 +11,7 @@ import numpy as np
 
 from seqjax.errors import UserError
 from seqjax.models.model import Model, ModelConfig
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
 Ids = Sequence[Sequence[int]]

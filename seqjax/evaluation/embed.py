@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from seqjax.data.tokenizers import Tokenizer
 from seqjax.errors import UserError
+from seqjax.models.heads import pooled
 from seqjax.models.model import Model
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
 POOLS = ("mean", "first")
@@ -59,7 +59,7 @@ def sentence_embeddings(
     rows = [_framed(ids, tokenizer, _limit(model, length)) for ids in tokenizer.encode_batch(list(texts))]
     out = np.zeros((len(rows), model.trunk.config.width), np.float32)
     for places, tokens_BL, segments_BL in _batches(rows, batch):
-        found = _pooled(model, pool)(params, tokens_BL, segments_BL)
+        found = _vectors(model, pool)(params, tokens_BL, segments_BL)
         out[places] = np.asarray(found)[: len(places)]
     return out / np.linalg.norm(out, axis=1, keepdims=True) if normalise else out
 
@@ -154,16 +154,13 @@ def _batches(rows: Sequence[Sequence[int]], batch: int) -> Iterator[tuple[list[i
 
 
 @functools.lru_cache(maxsize=16)
-def _pooled(model: Model, pool: str) -> Callable[..., jax.Array]:
+def _vectors(model: Model, pool: str) -> Callable[..., jax.Array]:
     @jax.jit
-    def pooled(params: Params, tokens_BL: jax.Array, segments_BL: jax.Array) -> jax.Array:
+    def vectors(params: Params, tokens_BL: jax.Array, segments_BL: jax.Array) -> jax.Array:
         x_BLD, _ = model.apply({"params": params}, tokens_BL, segments_BL=segments_BL, method="hidden")
-        if pool == "first":
-            return x_BLD[:, 0].astype(jnp.float32)
-        real_BL1 = (segments_BL > 0)[:, :, None].astype(jnp.float32)
-        return jnp.sum(x_BLD * real_BL1, axis=1) / jnp.maximum(jnp.sum(real_BL1, axis=1), 1.0)
+        return pooled(x_BLD, segments_BL, pool)
 
-    return pooled
+    return vectors
 
 
 @functools.lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ from seqjax.errors import UserError
 from seqjax.interop.engine import Row
 from seqjax.interop.family import Family, Json, activation, dense, norm, published_activation, table
 from seqjax.models import families
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 _DEFAULTS: Json = {
     "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "initializer_range": 0.02, "layer_norm_eps": 1e-12,

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from seqjax.interop.family import Family, Json, activation, published_activation
+from seqjax.interop.engine import Row
+from seqjax.interop.family import Family, Json, activation, dense, norm, published_activation, table
 from seqjax.models.deberta import DebertaConfig
 
 Weights = dict[str, np.ndarray]
 
 
-def name_table(config: DebertaConfig, legacy_head: bool = True) -> list[tuple[str, str, str]]:
+def name_table(config: DebertaConfig, legacy_head: bool = True) -> list[Row]:
     """Returns (our path, their name, "T" to reverse the axes or "") of every parameter; {i} is the layer's number.
 
     Of v1 (`key_bias` off) their names are those after `split_projections`.
@@ -26,55 +27,51 @@ def name_table(config: DebertaConfig, legacy_head: bool = True) -> list[tuple[st
     """
     c = config
 
-    def linear(ours: str, theirs: str, bias: bool = True) -> list[tuple[str, str, str]]:
-        kernel = (f"{ours}/kernel", f"{theirs}.weight", "T")
-        return [kernel, (f"{ours}/bias", f"{theirs}.bias", "")] if bias else [kernel]
+    def linear(ours: str, theirs: str, bias: bool = True) -> list[Row]:
+        return dense(ours, theirs) if bias else dense(ours, theirs)[:1]
 
-    def norm(ours: str, theirs: str) -> list[tuple[str, str, str]]:
-        return [(f"{ours}/scale", f"{theirs}.weight", ""), (f"{ours}/bias", f"{theirs}.bias", "")]
+    def embedding(ours: str, theirs: str) -> list[Row]:
+        return [table(f"trunk/{ours}", f"deberta.{theirs}")]
 
-    def embedding(ours: str, theirs: str) -> list[tuple[str, str, str]]:
-        return [(f"trunk/{ours}/embedding", f"deberta.{theirs}.weight", "")]
-
-    table = embedding("tokens", "embeddings.word_embeddings")
+    rows = embedding("tokens", "embeddings.word_embeddings")
     if c.position_biased_input or c.mask_decoder_layers:
-        table += embedding("position", "embeddings.position_embeddings")
+        rows += embedding("position", "embeddings.position_embeddings")
     if c.token_types:
-        table += embedding("token_type", "embeddings.token_type_embeddings")
+        rows += embedding("token_type", "embeddings.token_type_embeddings")
     if c.embed_width:
-        table += linear("trunk/embed_projection", "deberta.embeddings.embed_proj", bias=False)
-    table += norm("trunk/embed_norm", "deberta.embeddings.LayerNorm")
+        rows += linear("trunk/embed_projection", "deberta.embeddings.embed_proj", bias=False)
+    rows += norm("trunk/embed_norm", "deberta.embeddings.LayerNorm")
     if c.c2p or c.p2c:
-        table += embedding("relative", "encoder.rel_embeddings")
+        rows += embedding("relative", "encoder.rel_embeddings")
         if c.relative_norm:
-            table += norm("trunk/relative_norm", "deberta.encoder.LayerNorm")
+            rows += norm("trunk/relative_norm", "deberta.encoder.LayerNorm")
     if c.conv_width:
-        table += linear("trunk/conv", "deberta.encoder.conv.conv")
-        table += norm("trunk/conv/norm", "deberta.encoder.conv.LayerNorm")
+        rows += linear("trunk/conv", "deberta.encoder.conv.conv")
+        rows += norm("trunk/conv/norm", "deberta.encoder.conv.LayerNorm")
 
     ours, theirs = "trunk/layer_{i}", "deberta.encoder.layer.{i}"
     for name in ("query", "key", "value"):
-        table += linear(f"{ours}/attention/{name}", f"{theirs}.attention.self.{name}_proj", name != "key" or c.key_bias)
+        rows += linear(f"{ours}/attention/{name}", f"{theirs}.attention.self.{name}_proj", name != "key" or c.key_bias)
     position_key, position_query = ("pos_key_proj", "pos_query_proj") if c.key_bias else ("pos_proj", "pos_q_proj")
     if c.c2p and not c.share_position_keys:
-        table += linear(f"{ours}/attention/position_key", f"{theirs}.attention.self.{position_key}", c.key_bias)
+        rows += linear(f"{ours}/attention/position_key", f"{theirs}.attention.self.{position_key}", c.key_bias)
     if c.p2c and not c.share_position_keys:
-        table += linear(f"{ours}/attention/position_query", f"{theirs}.attention.self.{position_query}")
-    table += linear(f"{ours}/attention/output", f"{theirs}.attention.output.dense")
-    table += norm(f"{ours}/attention_norm", f"{theirs}.attention.output.LayerNorm")
-    table += linear(f"{ours}/mlp/up", f"{theirs}.intermediate.dense")
-    table += linear(f"{ours}/mlp/down", f"{theirs}.output.dense")
-    table += norm(f"{ours}/mlp_norm", f"{theirs}.output.LayerNorm")
+        rows += linear(f"{ours}/attention/position_query", f"{theirs}.attention.self.{position_query}")
+    rows += linear(f"{ours}/attention/output", f"{theirs}.attention.output.dense")
+    rows += norm(f"{ours}/attention_norm", f"{theirs}.attention.output.LayerNorm")
+    rows += linear(f"{ours}/mlp/up", f"{theirs}.intermediate.dense")
+    rows += linear(f"{ours}/mlp/down", f"{theirs}.output.dense")
+    rows += norm(f"{ours}/mlp_norm", f"{theirs}.output.LayerNorm")
 
     head, transform = ("cls.predictions", ".transform") if legacy_head else ("lm_predictions.lm_head", "")
     if c.head_transform:
-        table += linear("head/transform", f"{head}{transform}.dense")
-        table += norm("head/norm", f"{head}{transform}.LayerNorm")
+        rows += linear("head/transform", f"{head}{transform}.dense")
+        rows += norm("head/norm", f"{head}{transform}.LayerNorm")
     if c.head_bias:
-        table.append(("head/bias", f"{head}.bias", ""))
+        rows.append(("head/bias", f"{head}.bias", ""))
     if not c.tied:
-        table.append(("head/table", f"{head}.decoder.weight", ""))
-    return table
+        rows.append(("head/table", f"{head}.decoder.weight", ""))
+    return rows
 
 
 def split_projections(weights: Weights, heads: int) -> Weights:

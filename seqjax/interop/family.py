@@ -8,7 +8,7 @@ from typing import Any
 
 from seqjax.errors import UserError
 from seqjax.interop.engine import Row, Tensors
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 from seqjax.interop.engine import Row
 from seqjax.interop.family import Family, Json, activation, norm, published_activation, table
 from seqjax.models import families
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 
 def gpt2_names(config: TransformerConfig) -> list[Row]:

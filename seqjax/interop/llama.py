@@ -9,7 +9,7 @@ from seqjax.errors import UserError
 from seqjax.interop.engine import Row
 from seqjax.interop.family import Family, Json, activation, dense, norm, published_activation, table
 from seqjax.models import families
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 
 def llama_names(config: TransformerConfig) -> list[Row]:

@@ -16,7 +16,7 @@ from seqjax.interop.engine import Tensors
 from seqjax.interop.family import Family
 from seqjax.interop.folders import FAMILIES, head_names
 from seqjax.models.rnn import LSTMConfig
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
 # Settings that say nothing of what a trained model computes.

@@ -10,7 +10,7 @@ import numpy as np
 from seqjax.interop.engine import Row
 from seqjax.interop.family import Family, Json, activation, norm, published_activation, table
 from seqjax.models import families
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 _PARTS = {"query": "q", "key": "k", "value": "v", "output": "o"}
 

@@ -63,19 +63,46 @@ def attend(
     return y_BLMGH.astype(v_BSMH.dtype).reshape(q_BLNH.shape)
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention with an explicit cache: (x, positions, cache or None) -> (y, cache)."""
+class _MultiHead(nn.Module):
+    """What attention to oneself and to another sequence share: the settings, the projections, the reading."""
 
     heads: int
     kv_heads: int
     head_width: int
     scale: float | None
-    rotary_base: float | None
     dropout: float
     use_bias: bool
     dtype: jnp.dtype
     kernel_init: nn.initializers.Initializer
     output_init: nn.initializers.Initializer
+
+    @nn.nowrap
+    def _project(self, name: str, x_BLD: jax.Array, heads: int) -> jax.Array:
+        """Returns [B, L, heads, H]."""
+        y = Linear(heads * self.head_width, self.use_bias, self.dtype, self.kernel_init, name=name)(x_BLD)
+        return y.reshape(*x_BLD.shape[:2], heads, self.head_width)
+
+    @nn.nowrap
+    def _read(
+        self,
+        width: int,
+        q_BLNH: jax.Array,
+        keys: KVCache,
+        bias: jax.Array | None,
+        mask_B1LS: jax.Array | None,
+        train: bool,
+    ) -> jax.Array:
+        """Returns what the queries read, projected to [B, L, width]."""
+        key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
+        y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, self.dropout, self.scale)
+        y = y_BLNH.reshape(*q_BLNH.shape[:2], self.heads * self.head_width)
+        return Linear(width, self.use_bias, self.dtype, self.output_init, name="output")(y)
+
+
+class Attention(_MultiHead):
+    """Multi-head self-attention with an explicit cache: (x, positions, cache or None) -> (y, cache)."""
+
+    rotary_base: float | None
 
     @nn.compact
     def __call__(
@@ -88,32 +115,22 @@ class Attention(nn.Module):
         mask_B1LS: jax.Array,
         train: bool,
     ) -> tuple[jax.Array, KVCache | None]:
-        q_BLNH = _project(self, "query", x_BLD, self.heads)
-        k_BLMH, v_BLMH = (_project(self, name, x_BLD, self.kv_heads) for name in ("key", "value"))
+        q_BLNH = self._project("query", x_BLD, self.heads)
+        k_BLMH, v_BLMH = (self._project(name, x_BLD, self.kv_heads) for name in ("key", "value"))
         if self.rotary_base is not None:
             q_BLNH = rotary(q_BLNH, positions_BL, self.rotary_base)
             k_BLMH = rotary(k_BLMH, positions_BL, self.rotary_base)
         keys = KVCache(k_BLMH, v_BLMH)
         if cache is not None:
             keys = cache = cache.write(k_BLMH, v_BLMH, slot)
-        return _read(self, x_BLD.shape[-1], q_BLNH, keys, bias, mask_B1LS, train), cache
+        return self._read(x_BLD.shape[-1], q_BLNH, keys, bias, mask_B1LS, train), cache
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(_MultiHead):
     """Attention to another sequence: (x, its states or None, its cached keys or None) -> (y, the keys to cache).
 
     The states are projected where they are given; where they are not, an earlier call has left their projections.
     """
-
-    heads: int
-    kv_heads: int
-    head_width: int
-    scale: float | None
-    dropout: float
-    use_bias: bool
-    dtype: jnp.dtype
-    kernel_init: nn.initializers.Initializer
-    output_init: nn.initializers.Initializer
 
     @nn.compact
     def __call__(
@@ -124,31 +141,9 @@ class CrossAttention(nn.Module):
         mask_B1LS: jax.Array | None,
         train: bool,
     ) -> tuple[jax.Array, KVCache]:
-        q_BLNH = _project(self, "query", x_BLD, self.heads)
+        q_BLNH = self._project("query", x_BLD, self.heads)
         if source_BSD is not None:
-            k_BSMH, v_BSMH = (_project(self, name, source_BSD, self.kv_heads) for name in ("key", "value"))
+            k_BSMH, v_BSMH = (self._project(name, source_BSD, self.kv_heads) for name in ("key", "value"))
             cache = KVCache(k_BSMH, v_BSMH)
         assert cache is not None, "a decoder needs the states of its source, or a carry that holds their projections"
-        return _read(self, x_BLD.shape[-1], q_BLNH, cache, None, mask_B1LS, train), cache
-
-
-def _project(layer: Attention | CrossAttention, name: str, x_BLD: jax.Array, heads: int) -> jax.Array:
-    """Returns [B, L, heads, H]."""
-    y = Linear(heads * layer.head_width, layer.use_bias, layer.dtype, layer.kernel_init, name=name)(x_BLD)
-    return y.reshape(*x_BLD.shape[:2], heads, layer.head_width)
-
-
-def _read(
-    layer: Attention | CrossAttention,
-    width: int,
-    q_BLNH: jax.Array,
-    keys: KVCache,
-    bias: jax.Array | None,
-    mask_B1LS: jax.Array | None,
-    train: bool,
-) -> jax.Array:
-    """Returns what the queries read, projected to [B, L, width]."""
-    key = layer.make_rng("dropout") if train and layer.dropout > 0.0 else None
-    y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, layer.dropout, layer.scale)
-    y = y_BLNH.reshape(*q_BLNH.shape[:2], layer.heads * layer.head_width)
-    return Linear(width, layer.use_bias, layer.dtype, layer.output_init, name="output")(y)
+        return self._read(x_BLD.shape[-1], q_BLNH, cache, None, mask_B1LS, train), cache

@@ -14,13 +14,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from seqjax.config import require
+from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models import masks
 from seqjax.models.disentangled import DisentangledAttention, relative_rows
 from seqjax.models.layers import ACTIVATIONS, MLP, Linear
 from seqjax.models.positions import from_segments
-from seqjax.models.transformer import DTYPES
+from seqjax.models.transformer_config import DTYPES
 
 NO_CARRY = "DeBERTa reads both ways and remembers nothing between calls: it has no carry"
 
@@ -60,9 +60,7 @@ class DebertaConfig:
 
     def __post_init__(self) -> None:
         choices = {"activation": ACTIVATIONS, "conv_activation": ACTIVATIONS, "dtype": DTYPES}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise UserError(f"model.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
+        require_choice(self, "model", choices)
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
         require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "embed_width"), 0)
         require(self, "model", ("relative_span", "relative_buckets", "conv_width", "mask_decoder_layers"), 0)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seqjax.models.attention import attend
-from seqjax.models.layers import Linear
+from seqjax.models.layers import Linear, contract
 
 
 def log_buckets(distance: jax.Array, count: int, longest: int) -> jax.Array:
@@ -68,10 +68,10 @@ def relative_scores(
     """
     scores_BNLS = jnp.zeros((q_BLNH.shape[0], q_BLNH.shape[2], *rows_BLS.shape[1:]), jnp.float32)
     if position_key_RNH is not None:
-        every_BNLR = jnp.einsum("BLNH,RNH->BNLR", q_BLNH, position_key_RNH, preferred_element_type=jnp.float32)
+        every_BNLR = contract("BLNH,RNH->BNLR", q_BLNH, position_key_RNH, q_BLNH.dtype)
         scores_BNLS += _pick(every_BNLR, rows_BLS)
     if position_query_RNH is not None:
-        every_BNSR = jnp.einsum("BSNH,RNH->BNSR", k_BSNH, position_query_RNH, preferred_element_type=jnp.float32)
+        every_BNSR = contract("BSNH,RNH->BNSR", k_BSNH, position_query_RNH, k_BSNH.dtype)
         scores_BNLS += _pick(every_BNSR, rows_BLS.swapaxes(1, 2)).swapaxes(2, 3)
     return scores_BNLS
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published models as settings of the one stack; each line cites the table that it follows.
 
-    model = build(families.bert_base())
-    model = build(families.t5_small(dropout=0.0))  # any setting may be changed
+    model = build(families.size("bert_base"))
+    model = build(families.size("t5_small", dropout=0.0))  # any setting may be changed
+    model = build(families.gpt2(layers=4, width=256, heads=4, mlp_width=1024))  # a family at a size of one's own
 
 DeBERTa, whose attention is its own, has its sizes in `seqjax.models.deberta`.
 """
@@ -11,7 +12,7 @@ DeBERTa, whose attention is its own, has its sizes in `seqjax.models.deberta`.
 import dataclasses
 from typing import Any
 
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 
 def transformer(**changes: Any) -> TransformerConfig:
@@ -102,7 +103,7 @@ SIZES: dict[str, TransformerConfig] = {
     "roberta_base": roberta(),
     "roberta_large": roberta(**_LARGE),
     "electra_small": electra(),
-    "electra_small_generator": electra(mlp_width=1024),  # as released: as wide as the discriminator
+    "electra_small_generator": electra(),  # as released: as wide as the discriminator
     "electra_base": electra(**_shape(12, 768, 12, 3072), embed_width=0),
     "electra_base_generator": electra(**_shape(12, 256, 4, 1024), embed_width=768),  # a third of 768, section 3.2
     "electra_large": electra(**_LARGE, embed_width=0),

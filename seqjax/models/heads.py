@@ -43,6 +43,15 @@ class VocabularyHead(nn.Module):
         return logits_NV.reshape(*x.shape[:-1], self.vocab_size)
 
 
+def pooled(x_BLD: jax.Array, segments_BL: jax.Array, pool: str) -> jax.Array:
+    """Returns float32 [B, D]: the state of the first token ("first") or the mean over the real tokens ("mean")."""
+    x_BLD = x_BLD.astype(jnp.float32)
+    if pool == "first":
+        return x_BLD[:, 0]
+    real_BL1 = (segments_BL > 0)[:, :, None].astype(jnp.float32)
+    return jnp.sum(x_BLD * real_BL1, axis=1) / jnp.maximum(jnp.sum(real_BL1, axis=1), 1.0)
+
+
 class ClassificationHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, K]: a pooled state, dense, tanh, dropout, dense (Devlin et al. 2019, 4.1).
 
@@ -56,12 +65,7 @@ class ClassificationHead(nn.Module):
 
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
-        x_BLD = x_BLD.astype(jnp.float32)
-        if self.pool == "first":
-            x_BD = x_BLD[:, 0]
-        else:
-            real_BL1 = (segments_BL > 0)[:, :, None].astype(jnp.float32)
-            x_BD = jnp.sum(x_BLD * real_BL1, axis=1) / jnp.maximum(jnp.sum(real_BL1, axis=1), 1.0)
+        x_BD = pooled(x_BLD, segments_BL, self.pool)
         x_BD = jnp.tanh(Linear(x_BD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BD))
         x_BD = nn.Dropout(self.dropout, deterministic=not train)(x_BD)
         return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BD)

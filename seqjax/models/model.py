@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from seqjax.models.deberta import Deberta, DebertaConfig
 from seqjax.models.heads import VocabularyHead
 from seqjax.models.rnn import LSTM, LSTMConfig
-from seqjax.models.transformer import DTYPES, Transformer, TransformerConfig
+from seqjax.models.transformer import Transformer
+from seqjax.models.transformer_config import DTYPES, TransformerConfig
 from seqjax.types import Params
 
 ModelConfig = TransformerConfig | DebertaConfig | LSTMConfig

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Transformer stack: one set of blocks of which the 2017 Transformer, BERT, GPT-2, T5 and Llama are settings."""
 
-import dataclasses
 import math
 from typing import Any
 
@@ -10,99 +9,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from seqjax.config import require
 from seqjax.errors import UserError
 from seqjax.models import masks
 from seqjax.models.attention import Attention, CrossAttention
 from seqjax.models.cache import KVCache, TransformerCarry, empty_cache
-from seqjax.models.layers import ACTIVATIONS, MLP, Linear
+from seqjax.models.layers import MLP, Linear
 from seqjax.models.positions import RelativeBias, from_segments, sinusoids
-
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-
-
-@dataclasses.dataclass(frozen=True)
-class TransformerConfig:
-    """Settings of the stack. The defaults are those of GPT-2 (Radford et al. 2019, section 2.3)."""
-
-    vocab_size: int = 0  # 0: that of the tokenizer
-    layers: int = 12
-    decoder_layers: int = 0  # above 0: an encoder of `layers` layers, and a decoder of so many that attends to it
-    width: int = 768
-    heads: int = 12
-    kv_heads: int = 0  # heads of keys and values (Ainslie et al. 2023); 0: as many as of queries
-    head_width: int = 0  # 0: width / heads
-    mlp_width: int = 3072
-    max_length: int = 1024  # learned positions; the longest row that the model takes
-    causal: bool = True  # each token reads those before it; False: all of its document (an encoder always does)
-    norm: str = "pre"  # "pre" (GPT-2) or "post" (Vaswani et al. 2017, BERT)
-    norm_type: str = "layer"  # "layer" or "rms" (Zhang & Sennrich 2019)
-    norm_epsilon: float = 1e-5
-    positions: str = "learned"  # "learned", "sinusoidal", "rotary", "relative" (T5's buckets) or "none"
-    position_offset: int = 0  # learned: the first position is this row of the table (RoBERTa: 2)
-    rotary_base: float = 10_000.0
-    relative_buckets: int = 32
-    relative_longest: int = 128  # all distances from here on share a bucket
-    scale_scores: bool = True  # attention scores times 1 / sqrt(head width); T5 does not
-    token_types: int = 0  # BERT: 2 segment embeddings
-    embed_width: int = 0  # ELECTRA: embeddings narrower than the layers, projected up; 0: width
-    scale_embedding: bool = False  # times sqrt(width) (Vaswani et al. 2017, section 3.4)
-    embed_norm: bool = False  # BERT: layer norm after the embeddings
-    activation: str = "gelu_tanh"
-    gated: bool = False  # gated linear units (Shazeer 2020)
-    use_bias: bool = True
-    dropout: float = 0.1
-    inner_dropout: bool = False  # also inside the feed-forward network and after the last norm (T5)
-    init_std: float = 0.02
-    scale_residual_init: bool = True  # GPT-2: projections into the residual stream start 1/sqrt(2 layers) smaller
-    tied: bool = True  # the output layer is the token embedding
-    scale_logits: bool = False  # T5 v1.0: states times 1 / sqrt(width) before the tied output layer
-    head_transform: bool = False  # BERT: dense, activation and layer norm before the output layer
-    head_bias: bool = False
-    dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
-    scan: bool = False  # one compiled block run over stacked parameters, instead of a loop
-    remat: bool = False  # recompute each block in the backward pass instead of storing its activations
-
-    def __post_init__(self) -> None:
-        choices = {
-            "norm": ("pre", "post"),
-            "norm_type": ("layer", "rms"),
-            "positions": ("learned", "sinusoidal", "rotary", "relative", "none"),
-            "activation": tuple(ACTIVATIONS),
-            "dtype": tuple(DTYPES),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise UserError(f"model.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
-        require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
-        require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "decoder_layers"), 0)
-        require(self, "model", ("kv_heads", "head_width", "embed_width", "position_offset"), 0)
-        require(self, "model", ("dropout",), 0, 1)
-        require(self, "model", ("rotary_base",), 1)
-        require(self, "model", ("relative_buckets",), 4)
-        require(self, "model", ("relative_longest",), self.relative_buckets)
-        if not self.head_width and self.width % self.heads:
-            raise UserError(f"model.width={self.width} is not divisible by model.heads={self.heads}")
-        if self.heads % self.key_heads:
-            raise UserError(f"model.heads={self.heads} is not divisible by model.kv_heads={self.kv_heads}")
-        if self.positions == "rotary" and self.each_head % 2:
-            raise UserError(f"rotary positions need an even head width; here it is {self.each_head}")
-        if self.positions == "sinusoidal" and self.width % 2:
-            raise UserError(f"sinusoidal positions need an even model.width; here it is {self.width}")
-        if self.embed_width and self.tied and not self.head_transform:
-            raise UserError("model.embed_width needs model.head_transform=true or model.tied=false")
-        if self.decoder_layers and not self.causal:
-            raise UserError("a decoder reads one way: model.decoder_layers needs model.causal=true")
-
-    @property
-    def key_heads(self) -> int:
-        """Heads of keys and values."""
-        return self.kv_heads or self.heads
-
-    @property
-    def each_head(self) -> int:
-        """Width of a head."""
-        return self.head_width or self.width // self.heads
+from seqjax.models.transformer_config import DTYPES, TransformerConfig
 
 
 class Block(nn.Module):
@@ -364,7 +277,7 @@ class Transformer(nn.Module):
         batch = source_BS.shape[0]
         carry = self.decoder.initial_carry(batch, length, source_segments_BS)
         nothing_B0 = jnp.zeros((batch, 0), jnp.int32)
-        _, carry = self._decode(nothing_B0, nothing_B0, nothing_B0, None, carry, states_BSD, source_segments_BS, False)
+        _, carry = self._decode(nothing_B0, nothing_B0, nothing_B0, None, carry, states_BSD, None, False)
         return carry
 
     def _decode(

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seqjax.config import require_choice
 from seqjax.errors import UserError
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy
@@ -34,8 +35,7 @@ class MLM:
     copies: int = 10  # Liu et al. 2019: training data was duplicated 10 times for static masking
 
     def __post_init__(self) -> None:
-        if self.masking not in ("dynamic", "static"):
-            raise UserError(f"objective.masking: '{self.masking}' is not one of dynamic, static")
+        require_choice(self, "objective", {"masking": ("dynamic", "static")})
         if not 0.0 < self.rate < 1.0:
             raise UserError(f"objective.rate={self.rate} must lie between 0 and 1")
         if min(self.masked, self.random) < 0.0 or self.masked + self.random > 1.0:

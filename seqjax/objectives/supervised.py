@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seqjax.config import require
-from seqjax.errors import UserError
+from seqjax.config import require, require_choice
 from seqjax.models.heads import ClassificationHead, TaggingHead
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy
@@ -33,8 +32,7 @@ class Classification:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.pool not in ("first", "mean"):
-            raise UserError(f"objective.pool: '{self.pool}' is not one of first, mean")
+        require_choice(self, "objective", {"pool": ("first", "mean")})
         require(self, "objective", ("dropout", "label_smoothing"), 0, 1)
 
     def head(self, model: ModelConfig) -> ClassificationHead:

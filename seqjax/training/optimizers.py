@@ -15,7 +15,7 @@ import optax
 import optax.contrib
 
 from seqjax import trees
-from seqjax.config import require
+from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.training import schedules
 from seqjax.types import Params
@@ -42,9 +42,7 @@ class Optimizer:
     layer_decay: float = 1.0  # learning rate of a layer relative to the layer above (Howard & Ruder 2018, section 3.2)
 
     def __post_init__(self) -> None:
-        for name, allowed in (("name", tuple(RULES)), ("schedule", schedules.NAMES)):
-            if getattr(self, name) not in allowed:
-                raise UserError(f"optimizer.{name}: '{getattr(self, name)}' is not one of {', '.join(allowed)}")
+        require_choice(self, "optimizer", {"name": RULES, "schedule": schedules.NAMES})
         for name in ("peak_lr", "layer_decay"):
             if not getattr(self, name) > 0.0:
                 raise UserError(f"optimizer.{name}={getattr(self, name)} must be above 0")

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from seqjax.config import require_choice
 from seqjax.errors import UserError
 from seqjax.types import Batch
 
@@ -32,8 +33,7 @@ class Parallel:
     devices: int = 0  # use the first so many devices (0: all)
 
     def __post_init__(self) -> None:
-        if self.backend not in ("jit", "pmap"):
-            raise UserError(f"parallel.backend: '{self.backend}' is not one of jit, pmap")
+        require_choice(self, "parallel", {"backend": ("jit", "pmap")})
         if self.devices < 0:
             raise UserError(f"parallel.devices={self.devices} must be at least 0")
 

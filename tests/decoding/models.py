@@ -11,7 +11,7 @@ import numpy as np
 from seqjax.models.heads import VocabularyHead
 from seqjax.models.model import Model, build, initialise
 from seqjax.models.rnn import LSTM, LSTMConfig
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 SMALL = {"vocab_size": 23, "layers": 2, "width": 32, "heads": 4, "mlp_width": 48, "init_std": 0.3}
 CONFIGS = {

@@ -19,7 +19,7 @@ from seqjax.models.disentangled import DisentangledAttention, log_buckets, relat
 from seqjax.models.heads import VocabularyHead
 from seqjax.models.masks import same_segment
 from seqjax.models.model import Model, initialise, shapes
-from tests.models.test_transformer import scattered
+from tests.models.parameters import scattered
 
 V1 = DebertaConfig(
     vocab_size=31, layers=2, width=32, heads=4, mlp_width=48, max_length=24, relative_span=5, dropout=0.0

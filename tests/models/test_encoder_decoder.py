@@ -14,7 +14,7 @@ from seqjax import trees
 from seqjax.errors import UserError
 from seqjax.models.families import t5, t5_v1_1, transformer
 from seqjax.models.model import build, shapes
-from tests.models.test_transformer import scattered
+from tests.models.parameters import scattered
 
 SMALL = {"vocab_size": 31, "layers": 1, "decoder_layers": 2, "width": 24, "heads": 4, "mlp_width": 32, "dropout": 0.0}
 EVERY = {

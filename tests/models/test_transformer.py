@@ -14,7 +14,8 @@ from seqjax import trees
 from seqjax.errors import UserError
 from seqjax.models.model import build, initialise, shapes
 from seqjax.models.rnn import LSTMConfig
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
+from tests.models.parameters import scattered
 
 GPT = TransformerConfig(vocab_size=31, layers=2, width=32, heads=4, mlp_width=48, max_length=24, dropout=0.0)
 BERT = dataclasses.replace(
@@ -50,15 +51,6 @@ class Compiled:
 def made(config, seed=0):
     model = Compiled(config)
     return model, scattered(model.model, seed)
-
-
-def scattered(model, seed=0, spread=0.3):
-    """Parameters away from their initial values: zero biases and unit scales would hide where they are used."""
-    rng = np.random.default_rng(seed)
-    flat = trees.flatten(shapes(model))
-    return trees.unflatten(
-        {p: jnp.asarray(p.endswith("scale") + spread * rng.normal(size=x.shape), jnp.float32) for p, x in flat.items()}
-    )
 
 
 def tokens(batch=2, length=10, seed=0):

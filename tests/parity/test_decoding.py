@@ -16,7 +16,7 @@ from seqjax.decoding import samplers
 from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate
 from seqjax.models.model import build
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 
 VOCAB, PAD = 29, 0
 PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 5], [27, 3]]

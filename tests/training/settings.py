@@ -14,7 +14,7 @@ from seqjax.config import from_json
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.training.optimizers import Optimizer

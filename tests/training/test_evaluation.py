@@ -14,7 +14,7 @@ from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import from_records
 from seqjax.evaluation.evaluate import predictor, report, scorer
 from seqjax.models.model import build, initialise
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.supervised import Classification, Tagging

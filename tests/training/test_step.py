@@ -12,7 +12,7 @@ import pytest
 
 from seqjax.models.model import build, initialise
 from seqjax.models.rnn import LSTMConfig
-from seqjax.models.transformer import TransformerConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.training.parallel import Devices, Parallel
