@@ -19,7 +19,7 @@ HARDWARE = "2 CPU cores"
 
 def experiment() -> Experiment:
     """The setting of the quickstart: the masked model's, reading one way."""
-    return _causal(quickstart_mlm.experiment(), Run(steps=100, log_every=10, eval_every=100, eval_rows=256))
+    return _causal(quickstart_mlm.experiment(), Run(steps=60, log_every=10, eval_every=60, eval_rows=256))
 
 
 def tiny() -> Experiment:

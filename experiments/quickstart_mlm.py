@@ -32,7 +32,7 @@ def experiment() -> Experiment:
         ),
         objective=MLM(rate=0.3),
         optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=50, b2=0.98),
-        run=Run(steps=400, log_every=10, eval_every=200, eval_rows=256),
+        run=Run(steps=260, log_every=10, eval_every=260, eval_rows=256),
     )  # fmt: skip
 
 
