@@ -3,8 +3,8 @@
 """Samplers, greedy decoding and beam search give what `transformers` gives."""
 
 import functools
+import tempfile
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from seqjax import interop
 from seqjax.decoding import samplers
 from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate
-from seqjax.models.model import build
-from seqjax.models.transformer_config import TransformerConfig
 
+KINDS = ("gpt2", "llama", "t5")
 VOCAB, PAD = 29, 0
 PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 5], [27, 3]]
 
@@ -53,43 +53,36 @@ def test_repetition_penalty(rng, penalty):
 
 
 @functools.cache
-def pair():
-    """A random GPT-2 and ours with its weights."""
-    torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=VOCAB, n_positions=48, n_embd=32, n_layer=2, n_head=4, initializer_range=0.3,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None, eos_token_id=None,
-    )  # fmt: skip
-    theirs = transformers.GPT2LMHeadModel(config).eval()
-    ours = build(TransformerConfig(vocab_size=VOCAB, layers=2, width=32, heads=4, mlp_width=128, max_length=48))
-    return theirs, ours, mapped({name: tensor.numpy() for name, tensor in theirs.state_dict().items()})
-
-
-def mapped(weights):
-    """GPT-2's weights under our names; its kernels are (in, out), query, key and value side by side."""
-
-    def norm(name):
-        return {"scale": weights[f"{name}.weight"], "bias": weights[f"{name}.bias"]}
-
-    def linear(name, part=slice(None)):
-        return {"kernel": weights[f"{name}.weight"][:, part], "bias": weights[f"{name}.bias"][part]}
-
-    trunk = {
-        "tokens": {"embedding": weights["transformer.wte.weight"]},
-        "position": {"embedding": weights["transformer.wpe.weight"]},
-        "final_norm": norm("transformer.ln_f"),
-    }
-    for i in range(2):
-        layer = f"transformer.h.{i}"
-        thirds = {name: slice(32 * j, 32 * j + 32) for j, name in enumerate(("query", "key", "value"))}
-        attention = {name: linear(f"{layer}.attn.c_attn", part) for name, part in thirds.items()}
-        trunk[f"layer_{i}"] = {
-            "attention_norm": norm(f"{layer}.ln_1"),
-            "attention": attention | {"output": linear(f"{layer}.attn.c_proj")},
-            "mlp_norm": norm(f"{layer}.ln_2"),
-            "mlp": {"up": linear(f"{layer}.mlp.c_fc"), "down": linear(f"{layer}.mlp.c_proj")},
-        }
-    return {"trunk": trunk}
+def pair(kind):
+    """A random model of a family and ours with its weights, read from its folder."""
+    torch.manual_seed(1)
+    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": PAD}
+    if kind == "gpt2":
+        config = transformers.GPT2Config(
+            vocab_size=VOCAB, n_positions=48, n_embd=32, n_layer=2, n_head=4, initializer_range=0.3,
+            resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, **ends,
+        )  # fmt: skip
+        theirs = transformers.GPT2LMHeadModel(config)
+    elif kind == "llama":
+        config = transformers.LlamaConfig(
+            vocab_size=VOCAB, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=48, initializer_range=0.3, **ends,
+        )  # fmt: skip
+        theirs = transformers.LlamaForCausalLM(config)
+    else:
+        config = transformers.T5Config(
+            vocab_size=VOCAB, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, initializer_factor=1.0,
+            feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=PAD, dropout_rate=0.0, **ends,
+        )  # fmt: skip
+        theirs = transformers.T5ForConditionalGeneration(config)
+        with torch.no_grad():  # T5's own initialisation gives every token nearly the same chance
+            for weight in theirs.parameters():
+                if weight.ndim == 2:
+                    weight.copy_(torch.randn_like(weight) * 0.35)
+    with tempfile.TemporaryDirectory() as folder:
+        theirs.eval().save_pretrained(folder)
+        ours, params, _ = interop.read(folder)
+    return theirs, ours, params
 
 
 def padded():
@@ -99,37 +92,36 @@ def padded():
     return {"input_ids": ids, "attention_mask": mask, "pad_token_id": PAD}
 
 
-def theirs_says(end, **options):
+def said_by_theirs(kind, end, **options):
     """Returns the new tokens of each returned sequence, without end token and padding, and the scores."""
     with torch.no_grad():
-        found = pair()[0].generate(
+        found = pair(kind)[0].generate(
             **padded(), max_new_tokens=20, do_sample=False, eos_token_id=end,
             return_dict_in_generate=True, output_scores=True, **options,
         )  # fmt: skip
-    new = found.sequences[:, max(map(len, PROMPTS)) :].tolist()
+    new = found.sequences[:, 1 if kind == "t5" else max(map(len, PROMPTS)) :].tolist()
     rows = [row[: row.index(end)] if end in row else row for row in new]
     return rows, found.get("sequences_scores")
 
 
-def test_same_logits():
-    theirs, ours, params = pair()
-    ids = np.arange(1, 25)[None]
-    with torch.no_grad():
-        wanted = theirs(torch.tensor(ids)).logits.numpy()
-    np.testing.assert_allclose(jax.jit(ours.apply)({"params": params}, ids)[0], wanted, atol=1e-4)
+def texts(kind):
+    """The prompts are what T5's encoder reads."""
+    return {"sources" if kind == "t5" else "prompts": PROMPTS}
 
 
 @pytest.mark.parametrize("end", [3, 11, 19])
-def test_greedy(end):
-    _, ours, params = pair()
-    found = generate(ours, params, PROMPTS, sampler=samplers.Greedy(), new=20, end=end)
-    assert found == theirs_says(end)[0]
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy(kind, end):
+    _, ours, params = pair(kind)
+    found = generate(ours, params, **texts(kind), sampler=samplers.Greedy(), new=20, end=end)
+    assert found == said_by_theirs(kind, end)[0]
+    assert len({tuple(row) for row in found}) == len(found)
 
 
 @pytest.mark.parametrize("penalty", [1.4, 0.8])
 def test_greedy_with_repetition_penalty(penalty):
     """Of one prompt: transformers counts padding as seen."""
-    theirs, ours, params = pair()
+    theirs, ours, params = pair("gpt2")
     for prompt in PROMPTS[2:3]:
         (found,) = generate(ours, params, [prompt], sampler=samplers.Greedy(), new=20, penalty=penalty)
         with torch.no_grad():
@@ -144,11 +136,12 @@ def test_greedy_with_repetition_penalty(penalty):
     ("beams", "best", "alpha", "end"),
     [(1, 1, 1.0, 3), (2, 2, 2.0, 11), (3, 3, 1.0, 13), (4, 2, 1.0, 5), (5, 5, 0.0, 24), (6, 6, -0.5, 19)],
 )
-def test_beam_search(beams, best, alpha, end):
-    _, ours, params = pair()
-    found = beam_search(ours, params, PROMPTS, beams=beams, new=20, best=best, length_penalty=alpha, end=end)
+@pytest.mark.parametrize("kind", KINDS)
+def test_beam_search(kind, beams, best, alpha, end):
+    _, ours, params = pair(kind)
+    found = beam_search(ours, params, **texts(kind), beams=beams, new=20, best=best, length_penalty=alpha, end=end)
     options = {"num_return_sequences": best, "length_penalty": alpha, "early_stopping": False} if beams > 1 else {}
-    wanted, scores = theirs_says(end, num_beams=beams, **options)
+    wanted, scores = said_by_theirs(kind, end, num_beams=beams, **options)
     assert [h.tokens for row in found for h in row] == wanted
     if scores is not None:
         np.testing.assert_allclose([h.score for row in found for h in row], scores.numpy(), atol=1e-4)
