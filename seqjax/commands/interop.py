@@ -71,9 +71,7 @@ def export_run(folder: str, path: str, format: str) -> Result:
         kind = publish.write(path, experiment.model, params, tokenizer)
         return {"folder": path, "architecture": kind}, f"{path}: a {kind} for transformers"
     target = publish.new_folder(path)
-    signature = stablehlo.write_program(
-        target, build(experiment.model, experiment.objective.head(experiment.model)), params
-    )
+    signature = stablehlo.write_program(target, experiment.objective.build(experiment.model), params)
     tokenizer.save(target / "tokenizer")
     names = ", ".join(entry["name"] for entry in signature["inputs"])
     text = f"{path}: a program from ({names}) to logits; see {target / stablehlo.SIGNATURE}"

@@ -79,8 +79,9 @@ class Dataset:
         labels = getattr(objective, "labels", ())
         corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
+        length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
-        rows = lay_out(corpus, self.tokenizer, data.layout, framing, data.length, lookahead, data.buckets, whole)
+        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, data.buckets, whole)
         if not len(rows):
             raise UserError(f"split '{split}' holds no text to make rows of")
         return rows
@@ -89,7 +90,10 @@ class Dataset:
         """Returns one example, a function of its arguments alone."""
         rows = self.rows(split)
         generator = rng.generator(seed, self.objective.corruption_epoch(epoch), record)
-        return self.objective.corrupt(rows.row(record, self._shift(rows, seed, epoch)), generator, self.tokenizer)
+        row = rows.row(record, self._shift(rows, seed, epoch))
+        if self.objective.partners:
+            row["partner"] = rows.row(rows.partner(record, generator))["tokens"]
+        return self.objective.corrupt(row, generator, self.tokenizer)
 
     def _shift(self, rows: Rows, seed: int, epoch: int) -> int:
         """Where a stream's rows begin: another place in each epoch, so that no token always comes first in its row."""

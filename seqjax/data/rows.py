@@ -112,6 +112,19 @@ class Rows:
             row["label"] = self.corpus.label[self.windows[self.bounds[index], 0]]
         return row
 
+    def partner(self, index: int, rng: np.random.Generator) -> int:
+        """Returns a random row that begins in another document than row `index` does.
+
+        Raises:
+          UserError: there is only one document.
+        """
+        own = self.windows[self.bounds[index], 0]
+        for _ in range(100):
+            other = int(rng.integers(len(self)))
+            if self.windows[self.bounds[other], 0] != own:
+                return other
+        raise UserError("pairs of texts need several documents; these data are (nearly) all one")
+
     def _frame(self, document: int, start: int, stop: int) -> Row:
         tokens, begin = self.corpus.tokens, int(self.corpus.offsets[document])
         bos, eos = self.vocabulary.bos, self.vocabulary.eos

@@ -25,8 +25,8 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
     """Returns a function (params, split, limit=0) -> {"loss": ..., metric: ...} that compiles once.
 
     The result is the same for any batch size and number of devices, up to the rounding of a sum. "loss" is the sum of
-    the objective's terms, each in nats per unit of weight. A causal language model gets "perplexity" too, and
-    "bits_per_byte" of the original text where all of it was read.
+    the objective's terms, each times its factor and in nats per unit of weight. A causal language model gets
+    "perplexity" too, and "bits_per_byte" of the original text where all of it was read.
     """
     objective = dataset.objective
 
@@ -43,8 +43,8 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
                 total[0] += float(value)
                 total[1] += float(weight)
         scores = {name: value / weight if weight else math.nan for name, (value, weight) in totals.items()}
-        terms = [name for name in scores if name in objective.terms]
-        out = {"loss": sum(scores[name] for name in terms)} | scores
+        factors = objective.term_weights()
+        out = {"loss": sum(factor * scores[name] for name, factor in factors.items())} | scores
         if "clm" in scores:
             out["perplexity"] = math.exp(min(scores["clm"], 700.0))
             text_bytes = dataset.rows(split).corpus.bytes

@@ -10,36 +10,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from seqjax.config import require
-from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy
-from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
+from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
 
 @dataclasses.dataclass(frozen=True)
-class CLM:
+class CLM(Objective):
     """Settings of causal language modelling."""
 
-    reads: ClassVar[str] = "text"
     framing: ClassVar[str] = "continuous"
     lookahead: ClassVar[int] = 1
+    one_way: ClassVar[bool] = True
     terms: ClassVar[tuple[str, ...]] = ("clm",)
 
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         require(self, "objective", ("label_smoothing",), 0, 1)
-
-    def head(self, model: ModelConfig) -> None:
-        """The model's own vocabulary head."""
-
-    def predictions(self, length: int) -> int:
-        """Every place predicts."""
-        return length
-
-    def corruption_epoch(self, epoch: int) -> int:
-        """Nothing is random."""
-        return 0
 
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns tokens, targets, segments, positions and weights [L] of a row of L + 1 places.

@@ -12,19 +12,16 @@ import numpy as np
 
 from seqjax.config import require_choice
 from seqjax.errors import UserError
-from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy
-from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
+from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
 
 @dataclasses.dataclass(frozen=True)
-class MLM:
+class MLM(Objective):
     """Settings of masked language modelling; the defaults are BERT's with RoBERTa's dynamic masking."""
 
-    reads: ClassVar[str] = "text"
     framing: ClassVar[str] = "wrapped"
-    lookahead: ClassVar[int] = 0
     terms: ClassVar[tuple[str, ...]] = ("mlm",)
 
     rate: float = 0.15  # of the real tokens are predicted
@@ -42,9 +39,6 @@ class MLM:
             raise UserError("objective.masked and objective.random must be at least 0 and sum to at most 1")
         if self.copies < 1:
             raise UserError(f"objective.copies={self.copies} must be at least 1")
-
-    def head(self, model: ModelConfig) -> None:
-        """The model's own vocabulary head."""
 
     def predictions(self, length: int) -> int:
         """Returns P, the fixed number of slots, so that the head runs on these places only."""

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an objective is: a numpy half that makes an example of a row, and a jax half that scores a batch."""
 
+import abc
 from typing import Any, ClassVar, Protocol
 
 import flax.linen as nn
 import jax
 import numpy as np
 
-from seqjax.models.model import ModelConfig
+from seqjax.models.model import Model, ModelConfig, build
 from seqjax.types import Apply, Batch, Params
 
 Pairs = dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, weight)
@@ -26,44 +27,79 @@ class Vocabulary(Protocol):
     word_starts: np.ndarray
 
 
-class Objective(Protocol):
-    """A frozen dataclass of settings with these members; see `objectives/clm.py` for the shortest.
+class Objective(abc.ABC):
+    """Base of the frozen dataclasses of settings that say what is learnt; see `objectives/clm.py` for the shortest.
 
     Attributes:
       reads: what the data must hold: "text", "label" or "tags".
       framing: how a document becomes a sequence: "continuous" (begin, tokens, end, cut into windows that overlap by one
-        token) or "wrapped" (cut into pieces, each between begin and end).
+        token), "wrapped" (cut into pieces, each between begin and end) or "bare" (no special tokens).
       lookahead: how many more tokens a row holds than the model reads (1 where the target is the next token).
+      one_way: whether a model that reads both ways would see what it is to say.
+      sources: whether its batches hold a source for an encoder-decoder.
+      partners: whether `corrupt` needs the row of another document, `row["partner"]`.
       terms: names of the loss terms.
     """
 
-    reads: ClassVar[str]
+    reads: ClassVar[str] = "text"
     framing: ClassVar[str]
-    lookahead: ClassVar[int]
+    lookahead: ClassVar[int] = 0
+    one_way: ClassVar[bool] = False
+    sources: ClassVar[bool] = False
+    partners: ClassVar[bool] = False
     terms: ClassVar[tuple[str, ...]]
+
+    def term_weights(self) -> dict[str, float]:
+        """Returns the factor of each term in the loss."""
+        return dict.fromkeys(self.terms, 1.0)
 
     def head(self, model: ModelConfig) -> nn.Module | None:
         """Returns the head to train, None for the vocabulary head of the model's settings."""
+        return None
+
+    def build(self, model: ModelConfig) -> Model:
+        """Returns the model that is trained."""
+        return build(model, self.head(model))
+
+    def reusable(self, params: Params) -> Params:
+        """Returns the part of the trained parameters that a later run starts from, as {"trunk", "head"}."""
+        return params
+
+    def row_length(self, length: int) -> int:
+        """Returns how many tokens of text a row holds where the model is to read `length`, before `lookahead`."""
+        return length
 
     def predictions(self, length: int) -> int:
-        """Returns at how many places of a row of `length` tokens the head runs."""
+        """Returns at how many places of a row of `length` tokens the vocabulary head runs."""
+        return length
 
     def corruption_epoch(self, epoch: int) -> int:
         """Returns the epoch whose random numbers `epoch` uses (0 always: the same corruption in each epoch)."""
+        return epoch
 
+    @abc.abstractmethod
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns one example (batch keys without the B axis), random only through `rng`."""
 
+    @abc.abstractmethod
     def weights(self, batch: Batch) -> dict[str, jax.Array]:
         """Returns each loss term's denominator, the sum of its weights in this batch; it depends on data only."""
 
+    @abc.abstractmethod
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns (terms, metrics), each name -> (sum, weight); with a key dropout is on."""
 
 
 def model_inputs(batch: Batch) -> dict[str, Any]:
     """Returns the keyword arguments by which a model reads this batch."""
-    keys = {"positions": "positions_BL", "segments": "segments_BL", "token_types": "token_types_BL"}
+    keys = {
+        "positions": "positions_BL",
+        "segments": "segments_BL",
+        "token_types": "token_types_BL",
+        "source": "source_BS",
+        "source_positions": "source_positions_BS",
+        "source_segments": "source_segments_BS",
+    }
     return {argument: batch[key] for key, argument in keys.items() if key in batch}
 
 

@@ -13,17 +13,16 @@ from seqjax.config import require, require_choice
 from seqjax.models.heads import ClassificationHead, TaggingHead
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy
-from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
+from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
 
 @dataclasses.dataclass(frozen=True)
-class Classification:
+class Classification(Objective):
     """A class for each text or pair of texts (Devlin et al. 2019, section 4.1)."""
 
     reads: ClassVar[str] = "label"
     framing: ClassVar[str] = "wrapped"
-    lookahead: ClassVar[int] = 0
     terms: ClassVar[tuple[str, ...]] = ("classification",)
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
@@ -41,10 +40,6 @@ class Classification:
 
     def predictions(self, length: int) -> int:
         """The vocabulary head does not run."""
-        return 0
-
-    def corruption_epoch(self, epoch: int) -> int:
-        """Nothing is random."""
         return 0
 
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
@@ -73,12 +68,11 @@ class Classification:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tagging:
+class Tagging(Objective):
     """A tag for each word, read at its first piece (Devlin et al. 2019, section 5.3)."""
 
     reads: ClassVar[str] = "tags"
     framing: ClassVar[str] = "wrapped"
-    lookahead: ClassVar[int] = 0
     terms: ClassVar[tuple[str, ...]] = ("tagging",)
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
@@ -93,10 +87,6 @@ class Tagging:
 
     def predictions(self, length: int) -> int:
         """The vocabulary head does not run."""
-        return 0
-
-    def corruption_epoch(self, epoch: int) -> int:
-        """Nothing is random."""
         return 0
 
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:

@@ -13,9 +13,8 @@ from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
 from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
-from seqjax.models.model import Model, build, shapes
+from seqjax.models.model import Model, shapes
 from seqjax.models.rnn import LSTMConfig
-from seqjax.objectives.clm import CLM
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint
 from seqjax.types import Params
@@ -54,6 +53,7 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     tokenizer = None
     if experiment.init_from:
         source, pretrained = checkpoint.load(experiment.init_from)
+        pretrained = source.objective.reusable(pretrained)
         experiment = dataclasses.replace(experiment, model=_inherit(source.model, experiment.model))
         tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")
     if tokenizer_folder is not None:
@@ -66,7 +66,7 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     dataset = open_data(experiment.data, objective, dataset.tokenizer)
     model = _fit(experiment, dataset.tokenizer.size)
     experiment = dataclasses.replace(experiment, objective=objective, model=model)
-    built = build(model, objective.head(model))
+    built = objective.build(model)
     if pretrained is not None:
         trees.merge(shapes(built), pretrained, experiment.init_allow)  # raises what does not fit
     return Prepared(experiment, dataset, built, pretrained)
@@ -110,9 +110,11 @@ def _fit(experiment: Experiment, size: int) -> Any:
     )
     if limited and length > (longest := getattr(model, "max_length", length)):
         raise UserError(f"data.length={length} is longer than model.max_length={longest}")
-    if isinstance(experiment.objective, CLM) and not getattr(model, "causal", isinstance(model, LSTMConfig)):
+    if experiment.objective.one_way and not getattr(model, "causal", isinstance(model, LSTMConfig)):
         cure = "init_from the run of a causal one" if experiment.init_from else "set model.causal=true"
         raise UserError(f"this model reads both ways, so it would see the token that it is to say; {cure}")
-    if getattr(model, "decoder_layers", 0):
+    if getattr(model, "decoder_layers", 0) and not experiment.objective.sources:
         raise UserError("this objective gives a decoder no source; set model.decoder_layers=0")
+    if experiment.objective.sources and not getattr(model, "decoder_layers", 0):
+        raise UserError("this objective needs an encoder-decoder; set model.decoder_layers above 0")
     return model

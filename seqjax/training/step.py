@@ -49,9 +49,9 @@ def train_step(
 ) -> tuple[State, Pairs]:
     """Returns the state after one update, and metrics as (sum, weight) over the whole batch.
 
-    The loss is sum over terms of (sum of the term / its weight in the whole batch). The weights depend on data only and
-    are known before anything is differentiated, so micro-batches and devices simply add: however the batch is divided,
-    and however ragged it is, the gradient is the same.
+    The loss is the sum over terms of factor * (sum of the term / its weight in the whole batch). The weights depend on
+    data only and are known before anything is differentiated, so micro-batches and devices simply add: however the
+    batch is divided, and however ragged it is, the gradient is the same.
 
     Args:
       state: before the update.
@@ -84,11 +84,12 @@ def gradients(
     reduce: Reduce = lambda tree: tree,
 ) -> tuple[Params, Pairs]:
     """Returns the gradient of the loss over the whole batch, and the loss, its terms and metrics as (sum, weight)."""
-    weights = reduce(objective.weights(batch))
+    weights, factors = reduce(objective.weights(batch)), objective.term_weights()
 
     def loss(params: Params, batch: Batch, key: jax.Array | None) -> tuple[jax.Array, Pairs]:
         terms, metrics = objective.loss(apply, params, batch, key)
-        total = sum((value / _divisor(weights[name]) for name, (value, _) in terms.items()), jnp.zeros(()))
+        means = {name: value / _divisor(weights[name]) for name, (value, _) in terms.items()}
+        total = sum((factors[name] * mean for name, mean in means.items()), jnp.zeros(()))
         return total, {"loss": (total, jnp.zeros(()))} | terms | metrics
 
     differentiate = jax.grad(loss, has_aux=True)
