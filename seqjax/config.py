@@ -59,13 +59,17 @@ def to_json(config: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(type(config))
     out: dict[str, Any] = {}
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            tag = {KIND: _kind(type(value))} if len(_classes(hints[field.name])) > 1 else {}
-            out[field.name] = tag | to_json(value)
-        else:
-            out[field.name] = value
+        out[field.name] = _plain(getattr(config, field.name), hints[field.name])
     return json.loads(json.dumps(out))
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ({KIND: _kind(type(value))} if len(_classes(hint)) > 1 else {}) | to_json(value)
+    if isinstance(value, tuple) and (args := typing.get_args(hint)):
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else args
+        return [_plain(item, kind) for item, kind in zip(value, kinds, strict=True)]
+    return value
 
 
 def from_json(cls: type[T], values: Any, where: str = "config") -> T:

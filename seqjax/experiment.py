@@ -16,12 +16,20 @@ from seqjax.errors import UserError
 from seqjax.models.model import ModelConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multitask import Multitask
+from seqjax.objectives.pairs import PairedMLM
+from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 
 SEEDS = 2**32  # a seed is less: that is what JAX keeps of one
+
+
+Objectives = CLM | PrefixLM | SpanCorruption | Denoisers | MLM | PairedMLM | Multitask | Classification | Tagging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Experiment:
     name: str = "unnamed"
     data: Data = Data()
     model: ModelConfig = TransformerConfig()
-    objective: CLM | MLM | Classification | Tagging = CLM()
+    objective: Objectives = CLM()
     optimizer: Optimizer = Optimizer()
     parallel: Parallel = Parallel()
     run: Run = Run()

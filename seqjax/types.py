@@ -31,12 +31,14 @@ Batch = Mapping[str, Array]
 Params = Any  # a nested dict of arrays, as Flax gives it
 Apply = Callable[..., Any]  # `module.apply`: the pair (Apply, Params) is all that objectives know of a model
 
-# key -> (axes, dtype); B rows, L places, S of a source, P predictions. Only these keys may stand in a batch.
+# key -> (axes, dtype); B rows, L places, S of a source, P predictions. Only these keys may stand in a batch;
+# one of several objectives at once has them after its first term: "mlm/tokens".
 BATCH_KEYS: dict[str, tuple[str, type]] = {
     "tokens": ("BL", np.int32),
     "segments": ("BL", np.int32),
     "positions": ("BL", np.int32),
     "token_types": ("BL", np.int32),  # first or second text of a pair
+    "prefix": ("BL", np.int32),  # 1 where a causal model may look from anywhere in the document
     "source": ("BS", np.int32),  # what an encoder-decoder's encoder reads
     "source_segments": ("BS", np.int32),
     "source_positions": ("BS", np.int32),

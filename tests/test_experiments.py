@@ -22,7 +22,10 @@ from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
 
 GOLDENS = Path(__file__).parent / "goldens" / "experiments"
-PUBLISHED = {"gpt2_small": 124_439_808, "bert_base": 109_514_298}
+PUBLISHED = {
+    "gpt2_small": 124_439_808, "bert_base": 109_514_298, "roberta_base": 124_697_433, "t5_small": 60_506_624,
+    "t5_base_v1_1": 247_577_856,
+}  # fmt: skip
 
 
 def golden(name):

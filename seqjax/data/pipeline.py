@@ -80,6 +80,9 @@ class Dataset:
         corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
+        if data.layout not in objective.layouts:
+            good = " or ".join(objective.layouts)
+            raise UserError(f"data.layout={data.layout} does not suit this objective; use {good}")
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
         rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, data.buckets, whole)
         if not len(rows):
@@ -92,7 +95,7 @@ class Dataset:
         generator = rng.generator(seed, self.objective.corruption_epoch(epoch), record)
         row = rows.row(record, self._shift(rows, seed, epoch))
         if self.objective.partners:
-            row["partner"] = rows.row(rows.partner(record, generator))["tokens"]
+            row["partner"] = rows.real_tokens(rows.partner(record, generator))
         return self.objective.corrupt(row, generator, self.tokenizer)
 
     def _shift(self, rows: Rows, seed: int, epoch: int) -> int:

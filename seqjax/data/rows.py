@@ -112,6 +112,11 @@ class Rows:
             row["label"] = self.corpus.label[self.windows[self.bounds[index], 0]]
         return row
 
+    def real_tokens(self, index: int) -> np.ndarray:
+        """Returns the tokens of a row without its padding."""
+        row = self.row(index)
+        return row["tokens"][row["segments"] > 0]
+
     def partner(self, index: int, rng: np.random.Generator) -> int:
         """Returns a random row that begins in another document than row `index` does.
 
@@ -129,7 +134,7 @@ class Rows:
         tokens, begin = self.corpus.tokens, int(self.corpus.offsets[document])
         bos, eos = self.vocabulary.bos, self.vocabulary.eos
         if self.framing == "bare":
-            return {"tokens": tokens[start:stop]}
+            return {"tokens": tokens[begin + start : begin + stop]}
         if self.framing == "continuous":  # place 0 of the sequence is the begin token, place i the document's i - 1
             body = tokens[begin + max(start - 1, 0) : begin + stop - 1]
             return {"tokens": np.concatenate([[bos], body]) if start == 0 else body}
@@ -197,7 +202,8 @@ def lay_out(
     if framing == "continuous":
         sequences, extra, overlap = corpus.lengths + 2, 0, lookahead
     else:
-        sequences, extra, overlap = corpus.lengths, 3 if corpus.pair else 2, 0
+        extra = 0 if framing == "bare" else 3 if corpus.pair else 2
+        sequences, overlap = corpus.lengths, 0
     if whole:
         stop = np.minimum(sequences, width - extra)
         windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)

@@ -29,6 +29,7 @@ import numpy as np
 from seqjax.data.tokenizer_engines import NONE, SPECIAL_NAMES, Bytes, Engine, Library, SentencePiece
 from seqjax.errors import UserError
 
+_ENDS = (".", "!", "?", "\n", "…", "\u3002", "\uff01", "\uff1f")  # the last three are Chinese
 META = "tokenizer_meta.json"
 
 
@@ -88,6 +89,19 @@ class Tokenizer:
         special = {self.pad, self.unk, self.bos, self.eos, self.mask}
         starts = [index in special or self.engine.begins_word(self.id_to_piece(index)) for index in range(self.size)]
         return np.array(starts, dtype=bool)
+
+    @cached_property
+    def sentinels(self) -> np.ndarray:
+        """The ids of <extra_id_0>, <extra_id_1>, ... where the vocabulary has them."""
+        found = {piece: i for i in range(self.size) if (piece := self.id_to_piece(i)).startswith("<extra_id_")}
+        names = (f"<extra_id_{number}>" for number in range(len(found)))
+        return np.array([found[name] for name in names if name in found], dtype=np.int32)
+
+    @cached_property
+    def sentence_ends(self) -> np.ndarray:
+        """Whether a sentence or a line may end after each id, bool [size]."""
+        texts = [self.engine.decode([index]) if index not in self._never else "" for index in range(self.size)]
+        return np.array([text.rstrip(" ").endswith(_ENDS) for text in texts], dtype=bool)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes what `load` reads into a folder, which it makes."""

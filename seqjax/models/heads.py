@@ -3,6 +3,8 @@
 """What stands on a trunk: a vocabulary, a class for a row, or a class for each token. Logits are float32."""
 
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -11,8 +13,27 @@ import jax.numpy as jnp
 from seqjax.models.layers import ACTIVATIONS, Linear, contract
 
 
+class Scored(NamedTuple):
+    """What becomes of logits that nobody needs as such.
+
+    A model is called with `options()`, and `read` takes what it returned. Only with a chunk does the model know.
+    """
+
+    score: Callable[[jax.Array, Any], Any]  # (logits [..., V], targets [...]) -> arrays [...]
+    targets: Any  # ids [B, L], or [B, P] where places are gathered
+    chunk: int = 0  # places whose logits exist at a time; 0: all
+
+    def options(self) -> dict[str, Any]:
+        """Returns the keyword arguments of the model's call."""
+        return {"scored": self} if self.chunk else {}
+
+    def read(self, out: Any) -> Any:
+        """Returns the scores, given what the model's head returned."""
+        return out if self.chunk else self.score(out, self.targets)
+
+
 class VocabularyHead(nn.Module):
-    """Hidden states [..., D] -> logits [..., V]; with `transform` as in BERT (dense, activation, layer norm).
+    """Hidden states [B, L, D] -> logits [B, L, V]; with `transform` as in BERT (dense, activation, layer norm).
 
     The transform ends at the width of the token embedding, which ELECTRA makes narrower than D.
     """
@@ -28,7 +49,18 @@ class VocabularyHead(nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
 
     @nn.compact
-    def __call__(self, x: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
+    def __call__(
+        self,
+        x: jax.Array,
+        segments_BL: jax.Array,
+        table_VD: jax.Array,
+        train: bool,
+        gather_BP: jax.Array | None = None,
+        scored: Scored | None = None,
+    ) -> Any:
+        """Returns logits, of the places in `gather_BP` only if it is given; or what `scored` makes of them."""
+        if gather_BP is not None:
+            x = jnp.take_along_axis(x, gather_BP[:, :, None], axis=1)
         if self.scale:
             x = x / math.sqrt(x.shape[-1])
         width = table_VD.shape[-1] if self.transform else x.shape[-1]
@@ -37,10 +69,29 @@ class VocabularyHead(nn.Module):
             x = nn.LayerNorm(epsilon=self.norm_epsilon, dtype=self.dtype, name="norm")(ACTIVATIONS[self.activation](x))
         if not self.tied:
             table_VD = self.param("table", self.kernel_init, (self.vocab_size, width), jnp.float32)
-        logits_NV = contract("ND,VD->NV", x.reshape(-1, width).astype(self.dtype), table_VD, self.dtype)
-        if self.use_bias:
-            logits_NV = logits_NV + self.param("bias", nn.initializers.zeros, (self.vocab_size,), jnp.float32)[None, :]
-        return logits_NV.reshape(*x.shape[:-1], self.vocab_size)
+        bias_V = self.param("bias", nn.initializers.zeros, (self.vocab_size,), jnp.float32) if self.use_bias else None
+
+        def logits(x_ND: jax.Array) -> jax.Array:
+            logits_NV = contract("ND,VD->NV", x_ND, table_VD, self.dtype)
+            return logits_NV if bias_V is None else logits_NV + bias_V[None, :]
+
+        x_ND = x.reshape(-1, width).astype(self.dtype)
+        if scored is None:
+            return logits(x_ND).reshape(*x.shape[:-1], self.vocab_size)
+        out = _in_chunks(lambda x_ND, targets_N: scored.score(logits(x_ND), targets_N), scored, x_ND)
+        return jax.tree.map(lambda y: y.reshape(x.shape[:-1]), out)
+
+
+def _in_chunks(score: Callable[[jax.Array, jax.Array], Any], scored: Scored, x_ND: jax.Array) -> Any:
+    """Returns score(x, targets), `chunk` places at a time, each computed anew for its gradient."""
+    targets_N, count, chunk = jnp.asarray(scored.targets).reshape(-1), x_ND.shape[0], scored.chunk
+    if chunk >= count:
+        return score(x_ND, targets_N)
+    missing = -count % chunk
+    inputs = (jnp.pad(x_ND, [(0, missing), (0, 0)]), jnp.pad(targets_N, [(0, missing)]))
+    chunks = jax.tree.map(lambda x: x.reshape(-1, chunk, *x.shape[1:]), inputs)
+    out = jax.lax.map(jax.checkpoint(lambda pair: score(*pair)), chunks)
+    return jax.tree.map(lambda y: y.reshape(-1)[:count], out)
 
 
 def pooled(x_BLD: jax.Array, segments_BL: jax.Array, pool: str) -> jax.Array:
@@ -82,3 +133,18 @@ class TaggingHead(nn.Module):
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BLD = nn.Dropout(self.dropout, deterministic=not train)(x_BLD.astype(jnp.float32))
         return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BLD)
+
+
+class Several(nn.Module):
+    """Several heads on one trunk: returns {name: logits}. A vocabulary head's places and scores go to it alone."""
+
+    heads: dict[str, nn.Module]
+
+    def __call__(
+        self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool, **options: Any
+    ) -> dict[str, Any]:
+        inputs = (x_BLD, segments_BL, table_VD, train)
+        return {
+            name: head(*inputs, **options) if isinstance(head, VocabularyHead | Several) else head(*inputs)
+            for name, head in self.heads.items()
+        }

@@ -16,3 +16,11 @@ def causal(query_length: int, key_length: int, start: int | jax.Array = 0) -> ja
     """Returns bool [1, 1, L, S]: the key's place in the row is not after the query's; query 0 stands at `start`."""
     query, key = jnp.arange(query_length)[:, None] + start, jnp.arange(key_length)[None, :]
     return (key <= query)[None, None]
+
+
+def with_prefix(mask_11LS: jax.Array, key_prefix_BS: jax.Array) -> jax.Array:
+    """Returns bool [B, 1, L, S]: as the causal mask, but a key in the prefix may be attended to from anywhere.
+
+    Together with `same_segment` a prefix reads both ways and the rest one way (Raffel et al. 2020, section 3.2.1).
+    """
+    return mask_11LS | (key_prefix_BS > 0)[:, None, None, :]

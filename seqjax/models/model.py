@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from seqjax.models.deberta import Deberta, DebertaConfig
-from seqjax.models.heads import VocabularyHead
+from seqjax.models.heads import Scored, VocabularyHead
 from seqjax.models.rnn import LSTM, LSTMConfig
 from seqjax.models.transformer import Transformer
 from seqjax.models.transformer_config import DTYPES, TransformerConfig
@@ -43,28 +43,32 @@ class Model(nn.Module):
         *,
         segments_BL: jax.Array | None = None,
         gather_BP: jax.Array | None = None,
+        scored: Scored | None = None,
         train: bool = False,
         **inputs: Any,
-    ) -> tuple[jax.Array, Any]:
+    ) -> tuple[Any, Any]:
         """Runs the model.
 
         Args:
           tokens_BL: ids.
           segments_BL: the document each token belongs to, 0 at padding; by default the row is one document.
-          gather_BP: run the head at these places of each row only; logits are then [B, P, V].
+          gather_BP: run the vocabulary head at these places of each row only; logits are then [B, P, V].
+          scored: return what this makes of the vocabulary's logits instead of them.
           train: dropout on; needs `rngs={"dropout": key}`.
           **inputs: what the trunk takes besides. positions_BL: places within each document; by default they count the
             real tokens of the row. token_types_BL: first or second text of a pair; by default the first. carry: where
             earlier calls stopped (`initial_carry` or `start` to begin); None when nothing is remembered. source_BS,
-            source_positions_BS, source_segments_BS: what an encoder-decoder's encoder reads.
+            source_positions_BS, source_segments_BS: what an encoder-decoder's encoder reads. prefix_BL: 1 where a
+            causal model may look from anywhere in the document.
 
         Returns:
           float32 logits ([B, L, V], [B, P, V], [B, K] or [B, L, K] by the head) and the next carry (None without one).
         """
         x_BLD, carry = self.trunk(tokens_BL, segments_BL=segments_BL, train=train, **inputs)
         segments_BL = jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
-        x = x_BLD if gather_BP is None else jnp.take_along_axis(x_BLD, gather_BP[:, :, None], axis=1)
-        return self.head(x, segments_BL, self.trunk.table(), train), carry
+        given = {"gather_BP": gather_BP, "scored": scored}
+        options = {name: value for name, value in given.items() if value is not None}  # only a vocabulary head has any
+        return self.head(x_BLD, segments_BL, self.trunk.table(), train, **options), carry
 
     @nn.nowrap
     def initial_carry(self, batch: int, length: int) -> Any:
@@ -73,10 +77,21 @@ class Model(nn.Module):
 
 
 def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
-    """Returns the model of these settings, with a vocabulary head unless another is given."""
+    """Returns the model of these settings, with their vocabulary head unless another is given."""
     if isinstance(config, LSTMConfig):
-        return Model(LSTM(config), head or VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True))
-    vocabulary_head = VocabularyHead(
+        return Model(LSTM(config), head or vocabulary_head(config))
+    if isinstance(config, TransformerConfig):
+        return Model(Transformer(config), head or vocabulary_head(config))
+    if head is not None:  # the enhanced mask decoder serves the vocabulary alone (He et al. 2021, section 3.2)
+        config = dataclasses.replace(config, mask_decoder_layers=0)
+    return Model(Deberta(config), head or vocabulary_head(config))
+
+
+def vocabulary_head(config: ModelConfig) -> VocabularyHead:
+    """Returns the vocabulary head of these settings."""
+    if isinstance(config, LSTMConfig):
+        return VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True)
+    return VocabularyHead(
         vocab_size=config.vocab_size,
         tied=config.tied,
         scale=isinstance(config, TransformerConfig) and config.scale_logits,
@@ -87,11 +102,6 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
         dtype=DTYPES[config.dtype],
         kernel_init=nn.initializers.normal(config.init_std),
     )
-    if isinstance(config, TransformerConfig):
-        return Model(Transformer(config), head or vocabulary_head)
-    if head is not None:  # the enhanced mask decoder serves the vocabulary alone (He et al. 2021, section 3.2)
-        config = dataclasses.replace(config, mask_decoder_layers=0)
-    return Model(Deberta(config), head or vocabulary_head)
 
 
 def initialise(model: Model, key: jax.Array) -> Params:
@@ -132,11 +142,12 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
         scores = config.layers * config.width * (2 * length + rows_of_distances)
         trunk = tokens * 6.0 * (weights + scores)
     else:
-        heads = config.heads * config.each_head
-        projections = 2 * config.width * (heads + config.key_heads * config.each_head)
+        heads, key_heads = config.heads * config.each_head, config.key_heads * config.each_head
         mlp = (3 if config.gated else 2) * config.width * config.mlp_width
-        scores = 2 * length * heads  # a source is taken to be as long as its target
-        layers, decoders = config.layers, config.decoder_layers
-        weights = (layers + decoders) * (projections + mlp) + decoders * projections
-        trunk = tokens * 6.0 * (weights + (layers + 2 * decoders) * scores)
+        each = 2 * config.width * (heads + key_heads) + mlp  # weights of a layer
+        trunk = tokens * 6.0 * config.layers * (each + 2 * length * heads)
+        if config.decoder_layers:  # reads as many tokens as it says, and its cross-attention the source
+            asking = each + 2 * predictions * heads + 2 * config.width * heads + 2 * length * heads
+            answering = 2 * config.width * key_heads
+            trunk += 6.0 * rows * config.decoder_layers * (predictions * asking + length * answering)
     return trunk + 6.0 * rows * predictions * config.width * config.vocab_size

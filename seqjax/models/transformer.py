@@ -128,6 +128,7 @@ class Stack(nn.Module):
         source_BSD: jax.Array | None,
         source_segments_BS: jax.Array | None,
         train: bool,
+        prefix_BL: jax.Array | None = None,
     ) -> tuple[jax.Array, TransformerCarry | None]:
         c = self.config
         length = x_BLD.shape[1]
@@ -139,7 +140,8 @@ class Stack(nn.Module):
             source_segments_BS = carry.source_segments_BS
         mask_B1LS = masks.same_segment(segments_BL, segments_BS)
         if self.causal:
-            mask_B1LS = mask_B1LS & masks.causal(length, segments_BS.shape[1], slot)
+            causal = masks.causal(length, segments_BS.shape[1], slot)
+            mask_B1LS = mask_B1LS & (causal if prefix_BL is None else masks.with_prefix(causal, prefix_BL))
         source_mask = None if source_segments_BS is None else masks.same_segment(segments_BL, source_segments_BS)
         bias = self.relative_bias(length, segments_BS.shape[1], slot) if c.positions == "relative" else None
 
@@ -241,10 +243,13 @@ class Transformer(nn.Module):
         source_BS: jax.Array | None = None,
         source_positions_BS: jax.Array | None = None,
         source_segments_BS: jax.Array | None = None,
+        prefix_BL: jax.Array | None = None,
         carry: TransformerCarry | None = None,
         train: bool = False,
     ) -> tuple[jax.Array, TransformerCarry | None]:
         """Returns hidden states [B, L, D] and the carry; see `seqjax.models.model.Model`."""
+        if prefix_BL is not None and (carry is not None or self.config.decoder_layers):
+            raise UserError("a prefix is for a decoder-only model that reads its whole row at once")
         states_BSD = None
         if self.config.decoder_layers and carry is None:
             if source_BS is None:
@@ -254,7 +259,15 @@ class Transformer(nn.Module):
                 source_BS, positions_BS=source_positions_BS, segments_BS=source_segments_BS, train=train
             )
         return self._decode(
-            tokens_BL, positions_BL, segments_BL, token_types_BL, carry, states_BSD, source_segments_BS, train
+            tokens_BL,
+            positions_BL,
+            segments_BL,
+            token_types_BL,
+            carry,
+            states_BSD,
+            source_segments_BS,
+            train,
+            prefix_BL,
         )
 
     def encode(
@@ -290,13 +303,14 @@ class Transformer(nn.Module):
         states_BSD: jax.Array | None,
         source_segments_BS: jax.Array | None,
         train: bool,
+        prefix_BL: jax.Array | None = None,
     ) -> tuple[jax.Array, Any]:
         segments_BL = jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
         if positions_BL is None:
             before_B = None if carry is None else jnp.sum(carry.segments_BS > 0, axis=1, dtype=jnp.int32)
             positions_BL = from_segments(segments_BL, before_B)
         x_BLD = self.embedding(tokens_BL, positions_BL, token_types_BL, train)
-        return self.decoder(x_BLD, positions_BL, segments_BL, carry, states_BSD, source_segments_BS, train)
+        return self.decoder(x_BLD, positions_BL, segments_BL, carry, states_BSD, source_segments_BS, train, prefix_BL)
 
     def table(self) -> jax.Array:
         """Returns the token embedding [V, D] in float32, for a tied output layer."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seqjax.config import require
-from seqjax.objectives.losses import correct, cross_entropy
+from seqjax.objectives.losses import token_scores
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
@@ -25,9 +25,12 @@ class CLM(Objective):
     terms: ClassVar[tuple[str, ...]] = ("clm",)
 
     label_smoothing: float = 0.0
+    z_loss: float = 0.0
+    chunk: int = 0  # places whose logits are in memory at a time (0: all), see `losses.token_scores`
 
     def __post_init__(self) -> None:
         require(self, "objective", ("label_smoothing",), 0, 1)
+        require(self, "objective", ("z_loss", "chunk"), 0)
 
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns tokens, targets, segments, positions and weights [L] of a row of L + 1 places.
@@ -51,8 +54,8 @@ class CLM(Objective):
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
-        logits_BLV = call(apply, params, batch, key)
-        loss_BL = cross_entropy(logits_BLV, batch["targets"], self.label_smoothing if key is not None else 0.0)
+        scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
+        loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
         weight = self.weights(batch)["clm"]
-        hits = jnp.sum(correct(logits_BLV, batch["targets"]) * batch["weights"])
+        hits = jnp.sum(hit_BL * batch["weights"])
         return {"clm": (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}

@@ -5,13 +5,15 @@
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.heads import Scored
 from seqjax.types import Array
 
 
-def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.0) -> jax.Array:
+def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.0, z_loss: float = 0.0) -> jax.Array:
     """Returns -log p(target) in nats for logits [..., V] and int targets [...].
 
-    With label smoothing the target keeps 1 - s and s is spread evenly over all V (Szegedy et al. 2016, section 7).
+    With label smoothing the target keeps 1 - s and s is spread evenly over all V (Szegedy et al. 2016, section 7). With
+    `z_loss` z * (log Z)^2 is added, which keeps the normaliser Z near 1 (Chowdhery et al. 2022, PaLM, section 5).
     """
     logits = logits.astype(jnp.float32)
     normaliser = jax.nn.logsumexp(logits, axis=-1)
@@ -21,9 +23,30 @@ def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.
     if label_smoothing > 0.0:
         even = normaliser - jnp.mean(logits, axis=-1)
         loss = (1.0 - label_smoothing) * loss + label_smoothing * even
-    return loss
+    return loss + z_loss * normaliser**2 if z_loss > 0.0 else loss
 
 
 def correct(logits: jax.Array, targets: Array) -> jax.Array:
     """Returns 1.0 where the largest logit is the target's, else 0.0."""
     return (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)
+
+
+def token_scores(
+    targets: Array, training: bool, label_smoothing: float = 0.0, z_loss: float = 0.0, chunk: int = 0
+) -> Scored:
+    """Returns the request for what `cross_entropy` and `correct` give at each target.
+
+    Args:
+      targets: ids [B, L], or [B, P] where places are gathered.
+      training: whether there is label smoothing and z-loss.
+      label_smoothing: see `cross_entropy`.
+      z_loss: see `cross_entropy`.
+      chunk: so many places at a time have logits, which are computed again for the gradient: [B, L, V] never stands in
+        memory; 0: all at once.
+    """
+    settings = {"label_smoothing": label_smoothing, "z_loss": z_loss} if training else {}
+
+    def score(logits: jax.Array, targets: Array) -> tuple[jax.Array, jax.Array]:
+        return cross_entropy(logits, targets, **settings), correct(logits, targets)
+
+    return Scored(score, targets, chunk)

@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seqjax.config import require_choice
+from seqjax.config import require, require_choice
 from seqjax.errors import UserError
-from seqjax.objectives.losses import correct, cross_entropy
+from seqjax.models.heads import Scored
+from seqjax.objectives.losses import token_scores
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
@@ -28,8 +29,11 @@ class MLM(Objective):
     masked: float = 0.8  # of these become the mask token
     random: float = 0.1  # of these become a random token; the rest stay
     whole_word: bool = False  # choose words instead of tokens (BERT's later "whole word masking" models)
+    ngram: int = 1  # longest run of tokens (or words) chosen together, n with chance ~ 1/n (Lan et al. 2020, eq. 3)
     masking: str = "dynamic"  # "dynamic": anew in each epoch; "static": one of `copies` maskings, in turn
     copies: int = 10  # Liu et al. 2019: training data was duplicated 10 times for static masking
+    z_loss: float = 0.0
+    chunk: int = 0  # predictions whose logits are in memory at a time (0: all), see `losses.token_scores`
 
     def __post_init__(self) -> None:
         require_choice(self, "objective", {"masking": ("dynamic", "static")})
@@ -37,8 +41,8 @@ class MLM(Objective):
             raise UserError(f"objective.rate={self.rate} must lie between 0 and 1")
         if min(self.masked, self.random) < 0.0 or self.masked + self.random > 1.0:
             raise UserError("objective.masked and objective.random must be at least 0 and sum to at most 1")
-        if self.copies < 1:
-            raise UserError(f"objective.copies={self.copies} must be at least 1")
+        require(self, "objective", ("copies", "ngram"), 1)
+        require(self, "objective", ("z_loss", "chunk"), 0)
 
     def predictions(self, length: int) -> int:
         """Returns P, the fixed number of slots, so that the head runs on these places only."""
@@ -58,8 +62,9 @@ class MLM(Objective):
         candidates = np.flatnonzero((row["segments"] > 0) & ~np.isin(tokens, specials))
         slots = self.predictions(length)
         wanted = min(slots, max(1, round(self.rate * len(candidates)))) if len(candidates) else 0
-        if self.whole_word:
-            chosen = _choose_words(candidates, vocabulary.word_starts[tokens], wanted, rng)
+        if self.whole_word or self.ngram > 1:
+            starts = vocabulary.word_starts[tokens] if self.whole_word else np.ones(length, bool)
+            chosen = _choose_runs(candidates, starts, wanted, self.ngram, rng)
         else:
             chosen = np.sort(rng.permutation(candidates)[:wanted])
 
@@ -82,31 +87,47 @@ class MLM(Objective):
         """The number of predictions."""
         return {"mlm": jnp.sum(batch["mlm_weights"])}
 
+    def scored(self, batch: Batch, key: jax.Array | None) -> Scored:
+        """Returns the request for cross entropy and hits at each prediction, [B, P] both."""
+        return token_scores(batch["mlm_targets"], key is not None, z_loss=self.z_loss, chunk=self.chunk)
+
+    def sums(self, batch: Batch, loss_BP: jax.Array, hit_BP: jax.Array) -> tuple[Pairs, Pairs]:
+        """Returns the term and the accuracy of what `scored` asked for."""
+        weight = self.weights(batch)["mlm"]
+        hits = jnp.sum(hit_BP * batch["mlm_weights"])
+        return {"mlm": (jnp.sum(loss_BP * batch["mlm_weights"]), weight)}, {"accuracy": (hits, weight)}
+
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats over the predictions, and how many are right."""
-        logits_BPV = call(apply, params, batch, key, gather_BP=batch["mlm_positions"])
-        loss_BP = cross_entropy(logits_BPV, batch["mlm_targets"])
-        weight = self.weights(batch)["mlm"]
-        hits = jnp.sum(correct(logits_BPV, batch["mlm_targets"]) * batch["mlm_weights"])
-        return {"mlm": (jnp.sum(loss_BP * batch["mlm_weights"]), weight)}, {"accuracy": (hits, weight)}
+        scored = self.scored(batch, key)
+        out = call(apply, params, batch, key, gather_BP=batch["mlm_positions"], **scored.options())
+        return self.sums(batch, *scored.read(out))
 
 
 _SLOTS = {"mlm_positions": np.int32, "mlm_targets": np.int32, "mlm_weights": np.float32}
 
 
-def _choose_words(candidates: np.ndarray, starts: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns places of whole words in random order until `wanted` are filled; a word that would overflow is skipped.
+def _choose_runs(
+    candidates: np.ndarray, starts: np.ndarray, wanted: int, longest: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Returns places of runs of neighbouring words, in random order, until `wanted` are filled.
 
-    A word is a maximal run of neighbouring candidates of which only the first begins a word.
+    A word is a maximal run of neighbouring candidates of which only the first begins a word. A run has n words with
+    chance ~ 1/n, n <= longest; it ends early at a word that is taken or not a neighbour, or that would overflow.
     """
     if not len(candidates):
         return candidates
-    new = np.concatenate([[True], (np.diff(candidates) > 1) | starts[candidates[1:]]])
-    words = np.split(candidates, np.flatnonzero(new)[1:])
-    chosen: list[np.ndarray] = []
+    apart = np.diff(candidates) > 1
+    words = np.split(candidates, np.flatnonzero(apart | starts[candidates[1:]]) + 1)
+    chances = 1.0 / np.arange(1, longest + 1)
+    sizes = rng.choice(longest, size=len(words), p=chances / chances.sum()) + 1 if longest > 1 else None
+    taken = np.zeros(len(words), bool)
     filled = 0
-    for i in rng.permutation(len(words)):
-        if filled + len(words[i]) <= wanted:
-            chosen.append(words[i])
+    for first in rng.permutation(len(words)):
+        for i in range(first, min(first + (1 if sizes is None else int(sizes[first])), len(words))):
+            neighbour = i == first or words[i][0] == words[i - 1][-1] + 1
+            if taken[i] or not neighbour or filled + len(words[i]) > wanted:
+                break
+            taken[i] = True
             filled += len(words[i])
-    return np.sort(np.concatenate(chosen)) if chosen else candidates[:0]
+    return np.concatenate([words[i] for i in np.flatnonzero(taken)]) if filled else candidates[:0]

@@ -3,7 +3,8 @@
 """What an objective is: a numpy half that makes an example of a row, and a jax half that scores a batch."""
 
 import abc
-from typing import Any, ClassVar, Protocol
+import dataclasses
+from typing import Any, ClassVar, Protocol, Self
 
 import flax.linen as nn
 import jax
@@ -25,6 +26,8 @@ class Vocabulary(Protocol):
     eos: int
     mask: int
     word_starts: np.ndarray
+    sentence_ends: np.ndarray
+    sentinels: np.ndarray
 
 
 class Objective(abc.ABC):
@@ -37,7 +40,8 @@ class Objective(abc.ABC):
       lookahead: how many more tokens a row holds than the model reads (1 where the target is the next token).
       one_way: whether a model that reads both ways would see what it is to say.
       sources: whether its batches hold a source for an encoder-decoder.
-      partners: whether `corrupt` needs the row of another document, `row["partner"]`.
+      layouts: of the data that it can read, see `seqjax.data.rows.lay_out`.
+      partners: whether `corrupt` needs the row of another document, `row["partner"]` (its real tokens).
       terms: names of the loss terms.
     """
 
@@ -47,11 +51,16 @@ class Objective(abc.ABC):
     one_way: ClassVar[bool] = False
     sources: ClassVar[bool] = False
     partners: ClassVar[bool] = False
+    layouts: ClassVar[tuple[str, ...]] = ("pack", "stream", "pad", "bucket")
     terms: ClassVar[tuple[str, ...]]
 
     def term_weights(self) -> dict[str, float]:
         """Returns the factor of each term in the loss."""
         return dict.fromkeys(self.terms, 1.0)
+
+    def with_labels(self, labels: tuple[str, ...]) -> Self:
+        """Returns the same with the labels of the data, where it has the attribute `labels`."""
+        return dataclasses.replace(self, labels=labels)  # type: ignore[type-var]
 
     def head(self, model: ModelConfig) -> nn.Module | None:
         """Returns the head to train, None for the vocabulary head of the model's settings."""
@@ -64,6 +73,10 @@ class Objective(abc.ABC):
     def reusable(self, params: Params) -> Params:
         """Returns the part of the trained parameters that a later run starts from, as {"trunk", "head"}."""
         return params
+
+    def extra_ids(self, vocabulary: Vocabulary) -> int:
+        """Returns how many ids it needs beyond the tokenizer's."""
+        return 0
 
     def row_length(self, length: int) -> int:
         """Returns how many tokens of text a row holds where the model is to read `length`, before `lookahead`."""
@@ -96,6 +109,7 @@ def model_inputs(batch: Batch) -> dict[str, Any]:
         "positions": "positions_BL",
         "segments": "segments_BL",
         "token_types": "token_types_BL",
+        "prefix": "prefix_BL",
         "source": "source_BS",
         "source_positions": "source_positions_BS",
         "source_segments": "source_segments_BS",
@@ -103,8 +117,8 @@ def model_inputs(batch: Batch) -> dict[str, Any]:
     return {argument: batch[key] for key, argument in keys.items() if key in batch}
 
 
-def call(apply: Apply, params: Params, batch: Batch, key: jax.Array | None, **options: Any) -> jax.Array:
-    """Returns the logits of a batch; dropout is on if there is a key."""
+def call(apply: Apply, params: Params, batch: Batch, key: jax.Array | None, **options: Any) -> Any:
+    """Returns what the model's head gives for a batch; dropout is on if there is a key."""
     rngs = None if key is None else {"dropout": key}
     inputs = model_inputs(batch) | options
     logits, _ = apply({"params": params}, batch["tokens"], **inputs, train=key is not None, rngs=rngs)

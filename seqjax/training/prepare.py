@@ -15,7 +15,6 @@ from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.model import Model, shapes
 from seqjax.models.rnn import LSTMConfig
-from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint
 from seqjax.types import Params
 
@@ -60,11 +59,11 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
         tokenizer = tokenizers.load(tokenizer_folder)
     dataset = open_data(experiment.data, experiment.objective, tokenizer)
     objective = experiment.objective
-    if isinstance(objective, (Classification, Tagging)) and not objective.labels:
+    if getattr(objective, "labels", None) == ():
         labels = corpus.label_names(dataset.records("train"), objective.reads)
-        objective = dataclasses.replace(objective, labels=labels)
+        objective = objective.with_labels(labels)
     dataset = open_data(experiment.data, objective, dataset.tokenizer)
-    model = _fit(experiment, dataset.tokenizer.size)
+    model = _fit(experiment, dataset.tokenizer.size + objective.extra_ids(dataset.tokenizer))
     experiment = dataclasses.replace(experiment, objective=objective, model=model)
     built = objective.build(model)
     if pretrained is not None:
@@ -103,7 +102,7 @@ def _fit(experiment: Experiment, size: int) -> Any:
         model = dataclasses.replace(model, vocab_size=size)
     if model.vocab_size < size:
         raise UserError(
-            f"the tokenizer has {size} ids, model.vocab_size={model.vocab_size}; set model.vocab_size=0 to fit it"
+            f"tokenizer and objective have {size} ids, model.vocab_size={model.vocab_size}; set model.vocab_size=0"
         )
     limited = getattr(model, "positions", "") == "learned" or (
         isinstance(model, DebertaConfig) and (model.position_biased_input or model.mask_decoder_layers > 0)
