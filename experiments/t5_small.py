@@ -3,9 +3,9 @@
 """T5-small: span corruption on C4, encoder-decoder.
 
 Paper:     Raffel et al. 2020 (arXiv:1910.10683), sections 3.1 and 3.7: 6 + 6 layers, width 512, length 512, batch 128,
-           524,288 updates of Adafactor at 1 / sqrt(max(step, 10,000)), no dropout needed
-Departs:   the paper's multi-task mixture is left out: this is the unsupervised baseline of section 3.1; the learning
-           rate rises on a line to 0.01 and is not relative to a parameter's size; a row is one window of running text
+           524,288 updates of Adafactor at 1 / sqrt(max(step, 10,000)) of each array's size
+Departs:   the paper's multi-task mixture is left out: this is the unsupervised baseline of section 3.1; a row is one
+           window of running text, in which documents end with an end token
 Command:   python launch.py train t5_small data=text:/corpus/*.txt
 Data:      tfds:c4/en (prepare it with TensorFlow Datasets in array_record format), or files as in the command
 Hardware:  16 chips of TPU v5e
@@ -33,7 +33,9 @@ def experiment() -> Experiment:
         ),
         model=families.t5(dtype="bfloat16", scan=True),
         objective=SpanCorruption(),
-        optimizer=Optimizer(name="adafactor", peak_lr=0.01, schedule="inverse_sqrt", warmup=10_000, clip=0.0),
+        optimizer=Optimizer(
+            name="adafactor", relative=True, peak_lr=0.01, schedule="flat_inverse_sqrt", warmup=10_000, clip=0.0
+        ),
         run=Run(steps=524_288, log_every=100, eval_every=10_000, eval_rows=4096),
     )  # fmt: skip
 

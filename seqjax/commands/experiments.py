@@ -17,6 +17,7 @@ from seqjax.models.model import build, initialise, shapes, training_flops
 from seqjax.training import environment, optimizers
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared, check_metric, prepare
+from seqjax.training.run import kept
 from seqjax.training.step import initial_state, train_step
 
 Result = tuple[Any, str]
@@ -98,7 +99,9 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
     """
     experiment, model, dataset = prepared.experiment, prepared.model, prepared.dataset
     optimizer = optimizers.build(experiment.optimizer, shapes(model), experiment.run.steps)
-    state = jax.eval_shape(lambda: initial_state(initialise(model, rng.key(0, "params")), optimizer))
+    state = jax.eval_shape(
+        lambda: initial_state(initialise(model, rng.key(0, "params")), optimizer, **kept(experiment))
+    )
     example = next(dataset.evaluation("train", 0, limit=1))
     rows = experiment.data.batch // len(devices)
     batch = {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in example.items()}

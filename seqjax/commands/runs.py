@@ -82,7 +82,7 @@ def generate(
     chosen = sampler(**{"temperature": 0.8} | cuts)
 
     experiment, params = checkpoint.load(folder)
-    if not isinstance(experiment.objective, CLM):
+    if not isinstance(experiment.objective, CLM) or experiment.objective.prefixes:
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
     ids = tokenizer.encode(prompt)

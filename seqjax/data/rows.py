@@ -195,7 +195,7 @@ def lay_out(
         windows = cut(np.array([len(corpus.tokens)]), width - extra, lookahead)
         rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
         return dataclasses.replace(rows, stride=width - extra - lookahead)
-    if vocabulary.bos < 0 or vocabulary.eos < 0:
+    if framing != "bare" and (vocabulary.bos < 0 or vocabulary.eos < 0):
         raise UserError(
             f"this tokenizer has no begin or end token, which layout '{layout}' needs; use data.layout=stream"
         )

@@ -50,12 +50,12 @@ class CLM(Objective):
 
     def weights(self, batch: Batch) -> dict[str, jax.Array]:
         """The number of targets."""
-        return {"clm": jnp.sum(batch["weights"])}
+        return {self.terms[0]: jnp.sum(batch["weights"])}
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
         scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
         loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
-        weight = self.weights(batch)["clm"]
+        (weight,) = self.weights(batch).values()
         hits = jnp.sum(hit_BL * batch["weights"])
-        return {"clm": (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}
+        return {self.terms[0]: (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}

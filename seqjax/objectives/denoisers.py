@@ -8,14 +8,15 @@ import numpy as np
 
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Row, Vocabulary
-from seqjax.objectives.span_corruption import SpanCorruption, example, frame, lengths, noise_mask, sentinel_ids
+from seqjax.objectives.span_corruption import SpanCorruption, counts, example, frame, lengths, noise_mask, sentinel_ids
 
 
 @dataclasses.dataclass(frozen=True)
 class Denoisers(SpanCorruption):
     """Settings of the mixture; the defaults are UL2's table 1, with equal shares; `rate` and `span` are not read.
 
-    Departs: no mode token tells the model which denoiser it is, and rows are as long as the source may be for all.
+    Departs: no mode token tells the model which denoiser it is; rows hold as many tokens as any denoiser's source may,
+    so most sources are shorter than data.length; the sequential one says 1 .. T - 1 tokens, not a quarter of the row.
     """
 
     spans: tuple[tuple[float, float], ...] = (  # mean length of a span, share of noise
@@ -31,6 +32,9 @@ class Denoisers(SpanCorruption):
                 raise UserError(f"objective.spans: ({span}, {rate}) must be a length of at least 1 and a share below 1")
         if not self.spans:
             raise UserError("objective.spans must hold at least one pair of length and share")
+
+    def _most_spans(self, tokens: int) -> int:
+        return max(counts(tokens, rate, span)[1] for span, rate in self.spans)
 
     def row_length(self, length: int) -> int:
         """Whatever the denoiser, the source of a row fits with its end token."""

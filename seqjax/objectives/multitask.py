@@ -59,6 +59,11 @@ class Multitask(Objective):
         return any(task.one_way for task in self.tasks)
 
     @property
+    def prefixes(self) -> bool:  # type: ignore[override]
+        """Whether some tasks read both ways where others read one way."""
+        return len({task.one_way for task in self.tasks}) == 2
+
+    @property
     def partners(self) -> bool:  # type: ignore[override]
         """Whether a task reads pairs."""
         return any(task.partners for task in self.tasks)
@@ -108,7 +113,7 @@ class Multitask(Objective):
             if partner is not None and task.partners:
                 own["partner"] = partner
             batch = task.corrupt(own, generator, vocabulary)
-            if not task.one_way:
+            if self.prefixes and not task.one_way:
                 batch["prefix"] = np.ones_like(batch["segments"])
             example |= {f"{task.terms[0]}/{name}": values for name, values in batch.items()}
         return example

@@ -39,6 +39,7 @@ class Objective(abc.ABC):
         token), "wrapped" (cut into pieces, each between begin and end) or "bare" (no special tokens).
       lookahead: how many more tokens a row holds than the model reads (1 where the target is the next token).
       one_way: whether a model that reads both ways would see what it is to say.
+      prefixes: whether its batches hold a prefix, which only the Transformer's decoder-only model reads.
       sources: whether its batches hold a source for an encoder-decoder.
       layouts: of the data that it can read, see `seqjax.data.rows.lay_out`.
       partners: whether `corrupt` needs the row of another document, `row["partner"]` (its real tokens).
@@ -49,6 +50,7 @@ class Objective(abc.ABC):
     framing: ClassVar[str]
     lookahead: ClassVar[int] = 0
     one_way: ClassVar[bool] = False
+    prefixes: ClassVar[bool] = False
     sources: ClassVar[bool] = False
     partners: ClassVar[bool] = False
     layouts: ClassVar[tuple[str, ...]] = ("pack", "stream", "pad", "bucket")
@@ -73,6 +75,10 @@ class Objective(abc.ABC):
     def reusable(self, params: Params) -> Params:
         """Returns the part of the trained parameters that a later run starts from, as {"trunk", "head"}."""
         return params
+
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """Raises UserError where a row of some kind could not be corrupted."""
+        return
 
     def extra_ids(self, vocabulary: Vocabulary) -> int:
         """Returns how many ids it needs beyond the tokenizer's."""

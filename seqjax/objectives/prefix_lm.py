@@ -7,6 +7,7 @@ Raffel et al. 2020, section 3.2.1, figures 3 and 4 (right); the row is cut at a 
 """
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from seqjax.objectives.objective import Row, Vocabulary
 @dataclasses.dataclass(frozen=True)
 class PrefixLM(CLM):
     """Settings of prefix language modelling; the loss and its settings are those of causal language modelling."""
+
+    prefixes: ClassVar[bool] = True
+    terms: ClassVar[tuple[str, ...]] = ("prefix_lm",)
 
     def corruption_epoch(self, epoch: int) -> int:
         """The cut is elsewhere in each epoch."""

@@ -45,6 +45,19 @@ class SpanCorruption(Objective):
         require(self, "objective", ("label_smoothing",), 0, 1)
         require(self, "objective", ("z_loss", "chunk"), 0)
 
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """Sources and targets end with the end token, and each span takes a sentinel."""
+        if vocabulary.eos < 0:
+            raise UserError("this tokenizer has no end token, which span corruption needs; use another data.tokenizer")
+        spans, own = self._most_spans(self.row_length(length)), len(vocabulary.sentinels)
+        if own and spans > own:
+            raise UserError(f"{spans} spans in a row, but the tokenizer has {own} sentinels; use a smaller data.length")
+        if not own and spans > self.sentinels:
+            raise UserError(f"{spans} spans in a row need as many sentinels; set objective.sentinels={spans}")
+
+    def _most_spans(self, tokens: int) -> int:
+        return counts(tokens, self.rate, self.span)[1]
+
     def extra_ids(self, vocabulary: Vocabulary) -> int:
         """Sentinels, unless the tokenizer has its own."""
         return 0 if len(vocabulary.sentinels) else self.sentinels
@@ -78,7 +91,7 @@ class SpanCorruption(Objective):
         return {"span": (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}
 
 
-def _counts(length: int, rate: float, span: float) -> tuple[int, int]:
+def counts(length: int, rate: float, span: float) -> tuple[int, int]:
     """Returns the number of noise tokens and of noise spans of a text."""
     noise = min(max(round(length * rate), 1), length - 1)
     return noise, min(max(round(noise / span), 1), length - noise)
@@ -86,7 +99,7 @@ def _counts(length: int, rate: float, span: float) -> tuple[int, int]:
 
 def lengths(length: int, rate: float, span: float) -> tuple[int, int]:
     """Returns the places that source and targets of `length` tokens take, with sentinels and end token."""
-    noise, spans = _counts(length, rate, span)
+    noise, spans = counts(length, rate, span)
     return length - noise + spans + 1, noise + spans + 1
 
 
@@ -105,7 +118,7 @@ def noise_mask(length: int, rate: float, span: float, rng: np.random.Generator) 
 
     Source: `random_spans_noise_mask` of the published code.
     """
-    noise, spans = _counts(length, rate, span)
+    noise, spans = counts(length, rate, span)
     sizes = np.stack([_divide(length - noise, spans, rng), _divide(noise, spans, rng)], axis=1).reshape(-1)
     return np.repeat(np.arange(2 * spans) % 2 == 1, sizes)
 
@@ -125,14 +138,8 @@ def sentinel_ids(vocabulary: Vocabulary, count: int) -> np.ndarray:
 def example(
     text: np.ndarray, noise: np.ndarray, places: tuple[int, int], sentinels: np.ndarray, vocabulary: Vocabulary
 ) -> dict[str, np.ndarray]:
-    """Returns the batch keys of a text whose noise goes to the targets, in rows of `places` (source, targets).
-
-    Raises:
-      UserError: more spans than sentinels.
-    """
+    """Returns the batch keys of a text whose noise goes to the targets, in rows of `places` (source, targets)."""
     first = noise & ~np.concatenate([[False], noise[:-1]])
-    if first.sum() > len(sentinels):
-        raise UserError(f"{first.sum()} spans in a row need as many sentinels; set objective.sentinels={first.sum()}")
     number = np.cumsum(first) - 1
     source = np.where(first, sentinels[np.maximum(number, 0)], text)[~noise | first]
     pairs = np.stack([sentinels[np.maximum(number, 0)], text], axis=1).reshape(-1)

@@ -59,8 +59,8 @@ class Checkpoints:
         self._manager.save(
             step,
             args=ocp.args.Composite(
-                params=ocp.args.StandardSave(state.params),
-                opt_state=ocp.args.StandardSave(state.opt_state),
+                params=ocp.args.StandardSave(state.used),
+                opt_state=ocp.args.StandardSave(_rest(state)),
                 meta=ocp.args.JsonSave(meta),
             ),
             metrics=None if metric is None or not math.isfinite(metric) else {"metric": metric},
@@ -77,13 +77,13 @@ class Checkpoints:
             items = self._manager.restore(
                 step,
                 args=ocp.args.Composite(
-                    params=ocp.args.StandardRestore(abstract.params),
-                    opt_state=ocp.args.StandardRestore(abstract.opt_state),
+                    params=ocp.args.StandardRestore(abstract.used),
+                    opt_state=ocp.args.StandardRestore(_rest(abstract)),
                     meta=ocp.args.JsonRestore(),
                 ),
             )
         count = jax.device_put(np.int32(step), sharding)
-        return State(count, items["params"], items["opt_state"]), items["meta"]
+        return _whole(count, items["params"], items["opt_state"], like), items["meta"]
 
     def wait(self) -> None:
         """Returns when everything begun is on disk."""
@@ -92,6 +92,23 @@ class Checkpoints:
     def close(self) -> None:
         """Waits, and lets go of the folder."""
         self._manager.close()
+
+
+def _rest(state: State) -> Any:
+    """Returns what a checkpoint holds of a state beside the parameters that one uses."""
+    if state.average is None and state.guard is None:
+        return state.opt_state
+    rest = {"opt_state": state.opt_state}
+    rest |= {} if state.average is None else {"trained": state.params}
+    return rest | ({} if state.guard is None else {"guard": state.guard})
+
+
+def _whole(step: jax.Array, used: Params, rest: Any, like: State) -> State:
+    """Returns the state of which `_rest` and the used parameters were saved."""
+    if like.average is None and like.guard is None:
+        return State(step, used, rest)
+    average = None if like.average is None else used
+    return State(step, rest.get("trained", used), rest["opt_state"], average, rest.get("guard"))
 
 
 def steps(folder: Path) -> list[int]:

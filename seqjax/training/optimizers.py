@@ -27,18 +27,21 @@ NO_DECAY = (("(bias|scale)$", 0.0), (".*", 1.0))  # Devlin et al. 2019, publishe
 class Optimizer:
     """Settings of the optimiser; every table of (regex, value) is over parameter paths, the first match counts."""
 
-    name: str = "adamw"  # "adamw", "adam", "muon", "sgd" or "adafactor"
+    name: str = "adamw"  # "adamw", "adam", "lamb", "muon", "sgd" or "adafactor"
     peak_lr: float = 1e-3
-    schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt" or "wsd"
+    schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt", "flat_inverse_sqrt" or "wsd"
     warmup: int = 0  # updates
     end_lr: float = 0.0
     b1: float = 0.9  # also SGD's momentum
     b2: float = 0.999
     epsilon: float = 1e-8
-    weight_decay: float = 0.01  # adamw and muon: decoupled, times the learning rate
+    weight_decay: float = 0.01  # adamw, lamb and muon: decoupled, times the learning rate
     decay: tuple[tuple[str, float], ...] = NO_DECAY  # multiplies weight_decay
     clip: float = 1.0  # global norm of the gradient (0: none)
     freeze: tuple[str, ...] = ()  # regexes: these parameters stay as they are, to the bit
+    relative: bool = False  # adafactor: the learning rate is relative to each array's root mean square (section 8)
+    ema: float = 0.0  # keep an average of the parameters, which is evaluated and used; 0.999 is common (0: none)
+    spike: float = 0.0  # skip an update whose gradient norm exceeds so many times the running median (0: never)
     layer_decay: float = 1.0  # learning rate of a layer relative to the layer above (Howard & Ruder 2018, section 3.2)
 
     def __post_init__(self) -> None:
@@ -47,7 +50,11 @@ class Optimizer:
             if not getattr(self, name) > 0.0:
                 raise UserError(f"optimizer.{name}={getattr(self, name)} must be above 0")
         require(self, "optimizer", ("warmup", "end_lr", "epsilon", "weight_decay", "clip"), 0)
-        require(self, "optimizer", ("b1", "b2"), 0, 1)
+        require(self, "optimizer", ("b1", "b2", "ema"), 0, 1)
+        if self.spike and not self.spike > 1.0:
+            raise UserError(f"optimizer.spike={self.spike} must be above 1, or 0 for no guard")
+        if self.relative and self.name != "adafactor":
+            raise UserError(f"optimizer.relative=true is a setting of adafactor, not of {self.name}")
 
 
 def _muon(config: Optimizer) -> optax.GradientTransformation:
@@ -76,10 +83,15 @@ _MATRIX = re.compile(r"/layers?(_\d+)?/.*kernel$")
 RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
     "adamw": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
     "adam": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
+    "lamb": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),  # You et al. 2020, algorithm 2; see `build`
     "muon": _muon,
     "sgd": lambda o: optax.trace(o.b1) if o.b1 else optax.identity(),
     # Shazeer & Stern 2018, algorithm 4, with the update clipping of section 6; the learning rate is the schedule's.
-    "adafactor": lambda o: optax.chain(optax.scale_by_factored_rms(), optax.clip_by_block_rms(1.0)),
+    "adafactor": lambda o: optax.chain(
+        optax.scale_by_factored_rms(),
+        optax.clip_by_block_rms(1.0),
+        optax.scale_by_param_block_rms() if o.relative else optax.identity(),
+    ),
 }
 
 
@@ -105,8 +117,10 @@ def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransf
         raise UserError(f"optimizer.warmup={config.warmup} is longer than the whole run, run.steps={steps}")
     chain = [optax.clip_by_global_norm(config.clip)] if config.clip else []
     chain.append(RULES[config.name](config))
-    if config.name in ("adamw", "muon") and config.weight_decay:
+    if config.name in ("adamw", "lamb", "muon") and config.weight_decay:
         chain.append(_decay(config.weight_decay, trees.apply_rules(config.decay, params, "optimizer.decay")))
+    if config.name == "lamb":
+        chain.append(optax.scale_by_trust_ratio())
     if config.layer_decay != 1.0:
         chain.append(_multiply(layer_multipliers(params, config.layer_decay)))
     chain.append(optax.scale_by_learning_rate(learning_rate(config, steps)))

@@ -15,6 +15,7 @@ from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.model import Model, shapes
 from seqjax.models.rnn import LSTMConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.training import checkpoint
 from seqjax.types import Params
 
@@ -114,6 +115,9 @@ def _fit(experiment: Experiment, size: int) -> Any:
         raise UserError(f"this model reads both ways, so it would see the token that it is to say; {cure}")
     if getattr(model, "decoder_layers", 0) and not experiment.objective.sources:
         raise UserError("this objective gives a decoder no source; set model.decoder_layers=0")
+    plain = isinstance(model, TransformerConfig) and not model.decoder_layers
+    if experiment.objective.prefixes and not plain:
+        raise UserError("this objective reads a prefix both ways, which only a decoder-only Transformer does")
     if experiment.objective.sources and not getattr(model, "decoder_layers", 0):
         raise UserError("this objective needs an encoder-decoder; set model.decoder_layers above 0")
     return model

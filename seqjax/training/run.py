@@ -57,7 +57,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
 
     def one_update(state: State, batch: Any, key: jax.Array, **reduce: Any) -> Any:
-        settings: dict[str, Any] = {"optimizer": optimizer, "accumulate": run.accumulate}
+        settings: dict[str, Any] = {"optimizer": optimizer, "accumulate": run.accumulate, **kept(experiment)}
         return train_step(state, batch, key, apply=model.apply, objective=dataset.objective, **settings, **reduce)
 
     update = devices.spread(one_update, donate=True)
@@ -73,7 +73,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
 
     def evaluate(step: int) -> float:
         with watch.pause():
-            scores = score(state.params, EVALUATED, run.eval_rows)
+            scores = score(state.used, EVALUATED, run.eval_rows)
         watch.evaluated(step, scores)
         return scores[run.metric]
 
@@ -107,6 +107,11 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     return outcome | {"best_step": stopping.best_step, "best": stopping.best_value} | watch.last
 
 
+def kept(experiment: Experiment) -> dict[str, float]:
+    """Returns the settings by which a state holds more than parameters and the optimiser's state."""
+    return {"ema": experiment.optimizer.ema, "spike": experiment.optimizer.spike}
+
+
 def _begin(
     prepared: Prepared,
     optimizer: optax.GradientTransformation,
@@ -116,10 +121,12 @@ def _begin(
     folder: Path,
 ) -> tuple[State, int]:
     """Returns the state to go on from and its step: 1. this run's newest checkpoint; 2. `init_from`; 3. afresh."""
-    seed = prepared.experiment.run.seed
+    seed, more = prepared.experiment.run.seed, kept(prepared.experiment)
     newest = checkpoints.newest()
     if newest is not None:
-        like = jax.eval_shape(lambda: initial_state(initialise(prepared.model, rng.key(seed, "params")), optimizer))
+        like = jax.eval_shape(
+            lambda: initial_state(initialise(prepared.model, rng.key(seed, "params")), optimizer, **more)
+        )
         state, meta = checkpoints.restore(newest, like, devices.replicated)
         iterator.set_state(meta["iterator"])
         return state, newest
@@ -128,4 +135,4 @@ def _begin(
         params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
         print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
         (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
-    return devices.replicate(initial_state(params, optimizer)), 0
+    return devices.replicate(initial_state(params, optimizer, **more)), 0

@@ -34,7 +34,7 @@ def wsd(peak: float, end: float, steps: int) -> optax.Schedule:
 
 
 SHAPES: dict[str, Shape] = {"constant": constant, "linear": linear, "cosine": cosine, "wsd": wsd}
-NAMES = (*SHAPES, "inverse_sqrt")
+NAMES = (*SHAPES, "inverse_sqrt", "flat_inverse_sqrt")
 
 
 def schedule(shape: str, peak: float, end: float, warmup: int, steps: int) -> optax.Schedule:
@@ -42,18 +42,21 @@ def schedule(shape: str, peak: float, end: float, warmup: int, steps: int) -> op
 
     Args:
       shape: "constant", "linear", "cosine", "wsd" or "inverse_sqrt" (peak * sqrt(warmup / step), Vaswani et al. 2017,
-        eq. 3, with the peak in place of width^-0.5 * warmup^-0.5).
+        eq. 3, with the peak in place of width^-0.5 * warmup^-0.5), or "flat_inverse_sqrt" (the same, at the peak
+        from the first update on: Raffel et al. 2020, section 3.1.2).
       peak: highest rate, reached after the warm-up.
       end: the rate after `steps` updates (linear, cosine, wsd).
       warmup: updates over which the rate rises on a line; the first update already has peak / warmup.
       steps: updates in all.
     """
-    if shape == "inverse_sqrt":
+    if shape in ("inverse_sqrt", "flat_inverse_sqrt"):
         start = max(warmup, 1)
         after: optax.Schedule = lambda step: peak * jnp.sqrt(start / (jnp.maximum(step, 0) + start))  # noqa: E731
     else:
         after = SHAPES[shape](peak, end, max(steps - warmup, 1))
     if not warmup:
         return after
+    if shape == "flat_inverse_sqrt":
+        return optax.join_schedules([optax.constant_schedule(peak), after], [warmup])
     rise = optax.linear_schedule(peak / warmup, peak, warmup - 1) if warmup > 1 else optax.constant_schedule(peak)
     return optax.join_schedules([rise, after], [warmup])

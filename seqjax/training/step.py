@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from seqjax.objectives.objective import Objective, Pairs
+from seqjax.training.guard import Guard, initial_guard, judge
 from seqjax.types import Apply, Batch, Params
 
 Reduce = Callable[[Any], Any]  # sums a tree over devices
@@ -24,16 +25,29 @@ class State:
       step: int32 scalar, the number of updates already applied.
       params: the model's parameters.
       opt_state: the optimiser's state.
+      average: of the parameters so far, by which the model is judged and used; None without averaging.
+      guard: against spikes; None without one.
     """
 
     step: jax.Array
     params: Params
     opt_state: Any
+    average: Params | None = None
+    guard: Guard | None = None
+
+    @property
+    def used(self) -> Params:
+        """The parameters that are evaluated and that outlive the run."""
+        return self.params if self.average is None else self.average
 
 
-def initial_state(params: Params, optimizer: optax.GradientTransformation) -> State:
-    """Returns the state before the first update."""
-    return State(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+def initial_state(
+    params: Params, optimizer: optax.GradientTransformation, ema: float = 0.0, spike: float = 0.0
+) -> State:
+    """Returns the state before the first update; `ema` and `spike` are those of `train_step`."""
+    average = jax.tree.map(jnp.copy, params) if ema else None
+    guard = initial_guard() if spike else None
+    return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, guard)
 
 
 def train_step(
@@ -45,6 +59,8 @@ def train_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     accumulate: int = 1,
+    ema: float = 0.0,
+    spike: float = 0.0,
     reduce: Reduce = lambda tree: tree,
 ) -> tuple[State, Pairs]:
     """Returns the state after one update, and metrics as (sum, weight) over the whole batch.
@@ -61,6 +77,10 @@ def train_step(
       objective: what to minimise.
       optimizer: how.
       accumulate: micro-batches that the rows are divided into, run one after the other; it divides the rows.
+      ema: keep an exponential moving average of the parameters, which begins as them and takes 1 - ema of each step's,
+        but at least 9 / (10 + step) (the warm-up of TensorFlow's ExponentialMovingAverage); 0: none.
+      spike: skip an update whose gradient norm exceeds so many times the running median, see `seqjax.training.guard`;
+        parameters, their average and the optimiser's state stay as they are, to the bit; 0: never.
       reduce: sums a tree of arrays over the devices that share the update (nothing by default).
     """
     key = jax.random.fold_in(key, state.step)
@@ -69,8 +89,19 @@ def train_step(
     )
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    pairs["grad_norm"] = (optax.tree.norm(grads), jnp.ones(()))
-    return State(state.step + 1, params, opt_state), pairs
+    norm = optax.tree.norm(grads)
+    pairs["grad_norm"] = (norm, jnp.ones(()))
+    average = state.average
+    if average is not None:
+        share = jnp.maximum(1.0 - ema, 9.0 / (10.0 + state.step))
+        average = jax.tree.map(lambda old, new: old + share * (new - old), average, params)
+    after = State(state.step + 1, params, opt_state, average)
+    if state.guard is not None:
+        skip, guard = judge(state.guard, norm, spike)
+        before = State(state.step + 1, state.params, state.opt_state, state.average)
+        after = jax.tree.map(lambda old, new: jnp.where(skip, old, new), before, after).replace(guard=guard)
+        pairs["skipped"] = (guard.skipped.astype(jnp.float32), jnp.ones(()))
+    return after, pairs
 
 
 def gradients(

@@ -109,8 +109,21 @@ def test_sentinels_of_the_vocabulary_come_first():
     assert out["targets"][0] == 900
     assert SpanCorruption().extra_ids(own) == 0
     assert SpanCorruption().extra_ids(VOCABULARY) == 100
-    with pytest.raises(UserError, match=r"objective\.sentinels="):
-        SpanCorruption(sentinels=2).corrupt(row(100), np.random.default_rng(0), VOCABULARY)
+
+
+def test_what_could_go_wrong_in_some_row_is_said_before_the_first():
+    few = types.SimpleNamespace(**{**vars(VOCABULARY), "sentinels": np.array([900, 899])})
+    endless = types.SimpleNamespace(**{**vars(VOCABULARY), "eos": -1})
+    for objective, length, vocabulary, what in (
+        (SpanCorruption(sentinels=2), 512, VOCABULARY, r"objective\.sentinels=28"),
+        (SpanCorruption(), 512, few, "the tokenizer has 2 sentinels"),
+        (Denoisers(), 1024, VOCABULARY, r"objective\.sentinels=171"),
+        (SpanCorruption(), 512, endless, "no end token"),
+    ):
+        with pytest.raises(UserError, match=what):
+            objective.check(vocabulary, length)
+    SpanCorruption().check(VOCABULARY, 512)
+    Denoisers().check(VOCABULARY, 512)
 
 
 def test_the_loss_is_that_of_the_tokens_by_hand_however_it_is_divided():

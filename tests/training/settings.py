@@ -12,16 +12,26 @@ import jax
 
 from seqjax.config import from_json
 from seqjax.data.pipeline import Data
+from seqjax.data.rows import LAYOUTS
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multitask import Multitask
+from seqjax.objectives.pairs import PairedMLM
+from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
 
-OBJECTIVES = {"clm": CLM(), "mlm": MLM()}
+OBJECTIVES = {
+    "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
+    "pair": PairedMLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
+}  # fmt: skip
+ONE_WAY = ("clm", "prefix", "span", "denoisers", "multitask")
 
 
 def text(folder, documents=60):
@@ -54,12 +64,25 @@ def text(folder, documents=60):
 def experiment(spec, objective="clm", **changes):
     """Returns an experiment of seconds; `changes` are of its Run."""
     model = TransformerConfig(
-        layers=1, width=16, heads=2, mlp_width=32, max_length=32, causal=objective == "clm", dropout=0.1
+        layers=1,
+        width=16,
+        heads=2,
+        mlp_width=32,
+        max_length=32,
+        causal=objective in ONE_WAY,
+        dropout=0.1,
+        decoder_layers=int(OBJECTIVES[objective].sources),
     )
     run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
     return Experiment(
         name=f"test-{objective}",
-        data=Data(source=Source(train=spec, unit="line", holdout=0.2), tokenizer="bytes", length=32, batch=8),
+        data=Data(
+            source=Source(train=spec, unit="line", holdout=0.2),
+            tokenizer="bytes",
+            length=32,
+            batch=8,
+            layout=next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts),
+        ),
         model=model,
         objective=OBJECTIVES[objective],
         optimizer=Optimizer(peak_lr=1e-2, warmup=3),

@@ -64,8 +64,13 @@ def same(ours, theirs):
             {"name": "adafactor"},
             optax.adafactor(0.1, multiply_by_parameter_scale=False, momentum=None, weight_decay_rate=None),
         ),
+        ({"name": "adafactor", "relative": True}, optax.adafactor(0.1)),
+        (
+            {"name": "lamb", "weight_decay": 0.3, "decay": ((".*", 1.0),), "epsilon": 1e-6},
+            optax.lamb(0.1, b2=0.9, weight_decay=0.3),
+        ),
     ],
-    ids=["adam", "momentum", "sgd", "clip", "adamw", "adamw-mask", "adafactor"],
+    ids=["adam", "momentum", "sgd", "clip", "adamw", "adamw-mask", "adafactor", "adafactor-relative", "lamb"],
 )  # fmt: skip
 def test_a_rule_is_optax_own(settings, reference):
     same(run(build(dataclasses.replace(PLAIN, **settings), PARAMS, 10)), run(reference))
@@ -131,6 +136,24 @@ def test_layer_decay_by_hand():
     np.testing.assert_allclose(
         layer_multipliers(stacked, 0.5)["trunk"]["layers"]["kernel"][:, 0, 0], [0.125, 0.25, 0.5]
     )
+
+
+def test_lamb_by_hand():
+    """You et al. 2020, algorithm 2: each array's update has the length of the array, times the learning rate."""
+    config = dataclasses.replace(PLAIN, name="lamb", weight_decay=0.3, decay=((".*", 1.0),))
+    optimizer = build(config, PARAMS, 10)
+    updates, _ = optimizer.update(GRADS[0], optimizer.init(PARAMS), PARAMS)
+    grads, params = trees.flatten(GRADS[0]), trees.flatten(PARAMS)
+    for path, update in trees.flatten(updates).items():
+        direction = grads[path] / (abs(grads[path]) + 1e-8) + 0.3 * params[path]
+        ratio = np.linalg.norm(params[path]) / np.linalg.norm(direction)
+        np.testing.assert_allclose(update, -0.1 * ratio * direction, rtol=1e-4, atol=1e-6)
+
+
+def test_t5s_schedule():
+    rate = learning_rate(Optimizer(name="adafactor", schedule="flat_inverse_sqrt", peak_lr=0.01, warmup=10_000), 50_000)
+    for step in (0, 1, 9_999, 10_000, 40_000):
+        np.testing.assert_allclose(rate(step), 1 / np.sqrt(max(step, 10_000)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["constant", "linear", "cosine", "inverse_sqrt", "wsd"])

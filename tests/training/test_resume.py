@@ -22,7 +22,7 @@ from seqjax.training import checkpoint
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
-from tests.training.settings import experiment, measured, text
+from tests.training.settings import OBJECTIVES, experiment, measured, text
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,6 +84,19 @@ def test_kill_minus_nine_and_resume_is_bit_equal(objective, windows, spec, tmp_p
     assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
     same_parameters(tmp_path / "broken", tmp_path / "whole")
     assert checkpoint.steps(tmp_path / "broken") == checkpoint.steps(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES.keys() - {"clm", "mlm"}))
+def test_two_kills_for_every_objective(objective, spec, tmp_path):
+    """With an average of the parameters and a guard against spikes, which must come back too."""
+    config = experiment(spec, objective, steps=24, eval_every=12, save_every=3)
+    config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, ema=0.9, spike=1.2))
+    train(config, tmp_path / "whole", quiet=True)
+    for step in (random.Random(objective).randint(4, 8), random.Random(objective).randint(12, 19)):
+        assert Child(config, tmp_path / "broken").signal_at(step, signal.SIGKILL)[0] == -signal.SIGKILL
+    Child(config, tmp_path / "broken").wait()
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+    same_parameters(tmp_path / "broken", tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
