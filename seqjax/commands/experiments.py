@@ -17,8 +17,8 @@ from seqjax.models.model import build, initialise, shapes, training_flops
 from seqjax.training import environment, optimizers
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared, check_metric, prepare
-from seqjax.training.run import kept
-from seqjax.training.step import initial_state, train_step
+from seqjax.training.run import kept, one_update
+from seqjax.training.step import initial_state
 
 Result = tuple[Any, str]
 
@@ -105,13 +105,9 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
     example = next(dataset.evaluation("train", 0, limit=1))
     rows = experiment.data.batch // len(devices)
     batch = {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in example.items()}
-
-    def update(state: Any, batch: Any, key: jax.Array) -> Any:
-        options: dict[str, Any] = {"optimizer": optimizer, "accumulate": experiment.run.accumulate}
-        return train_step(state, batch, key, apply=model.apply, objective=dataset.objective, **options)
-
     key = jax.eval_shape(lambda: rng.key(0, "dropout"))
-    plan = jax.jit(update, donate_argnums=0).lower(state, batch, key).compile().memory_analysis()
+    update = jax.jit(one_update(prepared, optimizer), donate_argnums=0)
+    plan = update.lower(state, batch, key).compile().memory_analysis()
     if plan is None:
         raise UserError(f"the {devices.devices[0].platform} compiler does not say how much memory a program needs")
     state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))

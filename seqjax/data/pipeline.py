@@ -73,6 +73,10 @@ class Dataset:
 
     def _lay_out(self, split: str) -> Rows:
         objective, data = self.objective, self.config
+        if data.layout not in objective.layouts:
+            good = " or ".join(objective.layouts)
+            raise UserError(f"data.layout={data.layout} does not suit this objective; use {good}")
+        objective.check(self.tokenizer, data.length)
         records = self.records(split)
         if split == "train" and data.limit:
             records = corpora.sample(records, data.limit)
@@ -80,10 +84,6 @@ class Dataset:
         corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
-        if data.layout not in objective.layouts:
-            good = " or ".join(objective.layouts)
-            raise UserError(f"data.layout={data.layout} does not suit this objective; use {good}")
-        objective.check(self.tokenizer, data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
         rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, data.buckets, whole)
         if not len(rows):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seqjax.config import require
-from seqjax.objectives.losses import token_scores
+from seqjax.objectives.losses import sums, token_scores
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
@@ -56,6 +56,4 @@ class CLM(Objective):
         """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
         scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
         loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
-        (weight,) = self.weights(batch).values()
-        hits = jnp.sum(hit_BL * batch["weights"])
-        return {self.terms[0]: (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}
+        return sums(self.terms[0], batch["weights"], loss_BL, hit_BL)

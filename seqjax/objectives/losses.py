@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from seqjax.models.heads import Scored
+from seqjax.objectives.objective import Pairs
 from seqjax.types import Array
 
 
@@ -29,6 +30,12 @@ def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.
 def correct(logits: jax.Array, targets: Array) -> jax.Array:
     """Returns 1.0 where the largest logit is the target's, else 0.0."""
     return (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)
+
+
+def sums(term: str, weights: Array, loss: jax.Array, hit: jax.Array) -> tuple[Pairs, Pairs]:
+    """Returns a term and its accuracy as (sum, weight) of losses and hits that count as much as `weights` says."""
+    weight = jnp.sum(weights)
+    return {term: (jnp.sum(loss * weights), weight)}, {"accuracy": (jnp.sum(hit * weights), weight)}
 
 
 def token_scores(

@@ -13,7 +13,7 @@ import numpy as np
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models.heads import Scored
-from seqjax.objectives.losses import token_scores
+from seqjax.objectives.losses import sums, token_scores
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
@@ -91,17 +91,11 @@ class MLM(Objective):
         """Returns the request for cross entropy and hits at each prediction, [B, P] both."""
         return token_scores(batch["mlm_targets"], key is not None, z_loss=self.z_loss, chunk=self.chunk)
 
-    def sums(self, batch: Batch, loss_BP: jax.Array, hit_BP: jax.Array) -> tuple[Pairs, Pairs]:
-        """Returns the term and the accuracy of what `scored` asked for."""
-        weight = self.weights(batch)["mlm"]
-        hits = jnp.sum(hit_BP * batch["mlm_weights"])
-        return {"mlm": (jnp.sum(loss_BP * batch["mlm_weights"]), weight)}, {"accuracy": (hits, weight)}
-
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats over the predictions, and how many are right."""
         scored = self.scored(batch, key)
         out = call(apply, params, batch, key, gather_BP=batch["mlm_positions"], **scored.options())
-        return self.sums(batch, *scored.read(out))
+        return sums("mlm", batch["mlm_weights"], *scored.read(out))
 
 
 _SLOTS = {"mlm_positions": np.int32, "mlm_targets": np.int32, "mlm_weights": np.float32}

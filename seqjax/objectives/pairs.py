@@ -15,7 +15,7 @@ import numpy as np
 from seqjax.config import require, require_choice
 from seqjax.models.heads import ClassificationHead, Several
 from seqjax.models.model import ModelConfig, vocabulary_head
-from seqjax.objectives.losses import correct, cross_entropy
+from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
@@ -99,12 +99,10 @@ class PairedMLM(Objective):
         """Returns both summed cross entropies in nats, and how many predictions and pairs are right."""
         scored = self.mlm.scored(batch, key)
         out = call(apply, params, batch, key, gather_BP=batch["mlm_positions"], **scored.options())
-        terms, metrics = self.mlm.sums(batch, *scored.read(out["mlm"]))
-        weight = self.weights(batch)["pair"]
-        loss_B = cross_entropy(out["pair"], batch["label"])
-        hits = jnp.sum(correct(out["pair"], batch["label"]) * batch["label_weight"])
-        terms["pair"] = (jnp.sum(loss_B * batch["label_weight"]), weight)
-        return terms, metrics | {"pair_accuracy": (hits, weight)}
+        terms, metrics = sums("mlm", batch["mlm_weights"], *scored.read(out["mlm"]))
+        loss_B, hit_B = cross_entropy(out["pair"], batch["label"]), correct(out["pair"], batch["label"])
+        pair, hits = sums("pair", batch["label_weight"], loss_B, hit_B)
+        return terms | pair, metrics | {"pair_accuracy": hits["accuracy"]}
 
 
 def _borders(body: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:

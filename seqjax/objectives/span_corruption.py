@@ -17,7 +17,7 @@ import numpy as np
 
 from seqjax.config import require
 from seqjax.errors import UserError
-from seqjax.objectives.losses import token_scores
+from seqjax.objectives.losses import sums, token_scores
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
@@ -86,9 +86,7 @@ class SpanCorruption(Objective):
         """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
         scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
         loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
-        weight = self.weights(batch)["span"]
-        hits = jnp.sum(hit_BL * batch["weights"])
-        return {"span": (jnp.sum(loss_BL * batch["weights"]), weight)}, {"accuracy": (hits, weight)}
+        return sums("span", batch["weights"], loss_BL, hit_BL)
 
 
 def counts(length: int, rate: float, span: float) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from seqjax.config import require, require_choice
 from seqjax.models.heads import ClassificationHead, TaggingHead
 from seqjax.models.model import ModelConfig
-from seqjax.objectives.losses import correct, cross_entropy
+from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.types import Apply, Batch, Params
 
@@ -55,12 +55,7 @@ class Classification(Objective):
         """Returns the summed cross entropy in nats, and how many rows are right."""
         logits_BK = call(apply, params, batch, key)
         loss_B = cross_entropy(logits_BK, batch["label"], self.label_smoothing if key is not None else 0.0)
-        weight = self.weights(batch)["classification"]
-        hits = jnp.sum(correct(logits_BK, batch["label"]) * batch["label_weight"])
-        return (
-            {"classification": (jnp.sum(loss_B * batch["label_weight"]), weight)},
-            {"accuracy": (hits, weight)},
-        )
+        return sums("classification", batch["label_weight"], loss_B, correct(logits_BK, batch["label"]))
 
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the likeliest class of each row, int [B]."""
@@ -103,9 +98,7 @@ class Tagging(Objective):
         """Returns the summed cross entropy in nats over words, and how many words are right."""
         logits_BLK = call(apply, params, batch, key)
         loss_BL = cross_entropy(logits_BLK, batch["tags"])
-        weight = self.weights(batch)["tagging"]
-        hits = jnp.sum(correct(logits_BLK, batch["tags"]) * batch["tag_weights"])
-        return {"tagging": (jnp.sum(loss_BL * batch["tag_weights"]), weight)}, {"accuracy": (hits, weight)}
+        return sums("tagging", batch["tag_weights"], loss_BL, correct(logits_BLK, batch["tags"]))
 
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the likeliest tag of each token, int [B, L]."""

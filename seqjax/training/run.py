@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The run: what pretraining and fine-tuning share, told from top to bottom in `train`."""
 
+import functools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +57,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     iterator = dataset.train(run.seed, jax.process_index(), jax.process_count())
     checkpoints = Checkpoints(folder, run)
     state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
-
-    def one_update(state: State, batch: Any, key: jax.Array, **reduce: Any) -> Any:
-        settings: dict[str, Any] = {"optimizer": optimizer, "accumulate": run.accumulate, **kept(experiment)}
-        return train_step(state, batch, key, apply=model.apply, objective=dataset.objective, **settings, **reduce)
-
-    update = devices.spread(one_update, donate=True)
+    update = devices.spread(one_update(prepared, optimizer), donate=True)
     score = scorer(model, dataset, devices, run.seed)
     dropout = rng.key(run.seed, "dropout")
     metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard)
@@ -107,7 +104,16 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     return outcome | {"best_step": stopping.best_step, "best": stopping.best_value} | watch.last
 
 
-def kept(experiment: Experiment) -> dict[str, float]:
+def one_update(prepared: Prepared, optimizer: optax.GradientTransformation) -> Callable[..., Any]:
+    """Returns `train_step` with everything settled but (state, batch, key) and how to sum over devices."""
+    experiment = prepared.experiment
+    return functools.partial(
+        train_step, apply=prepared.model.apply, objective=prepared.dataset.objective, optimizer=optimizer,
+        accumulate=experiment.run.accumulate, **kept(experiment),
+    )  # fmt: skip
+
+
+def kept(experiment: Experiment) -> dict[str, Any]:
     """Returns the settings by which a state holds more than parameters and the optimiser's state."""
     return {"ema": experiment.optimizer.ema, "spike": experiment.optimizer.spike}
 

@@ -95,8 +95,7 @@ def test_a_mixture_is_mixed():
     for seed in range(1400):
         out = objective.corrupt(row(127, seed=seed), np.random.default_rng(seed), VOCABULARY)
         said = out["targets"][out["weights"] > 0][:-1]
-        shares.append(float("nan") if said[0] not in SENTINELS else (~np.isin(said, SENTINELS)).mean() * 0 + sum(
-            int(token not in SENTINELS) for token in said) / 127)  # fmt: skip
+        shares.append((~np.isin(said, SENTINELS)).sum() / 127 if said[0] in SENTINELS else float("nan"))
     shares = np.array(shares)
     assert np.isnan(shares).mean() == pytest.approx(1 / 7, abs=0.03)
     assert (shares > 0.4).mean() == pytest.approx(3 / 7, abs=0.045)
