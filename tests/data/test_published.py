@@ -59,14 +59,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_data_dir(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    import requests
     import tensorflow_datasets as tfds
 
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(prepared))
 
-    def no_network(*_):
+    def no_network(*_, **__):
         raise OSError("no network in tests")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
+    # TFDS tries a connection again and again, for minutes; so it fails before there is one.
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", no_network)
     return prepared
 
 

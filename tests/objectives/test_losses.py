@@ -15,6 +15,7 @@ from seqjax.objectives.clm import CLM
 from seqjax.objectives.losses import cross_entropy
 from seqjax.objectives.mlm import MLM
 from seqjax.training.step import gradients
+from tests.objectives.compiled import compiled_gradients
 from tests.training.test_step import ragged
 
 SETTINGS = {"vocab_size": 40, "layers": 1, "width": 16, "heads": 2, "mlp_width": 32, "max_length": 16, "dropout": 0.0}
@@ -41,8 +42,8 @@ def test_chunks_change_nothing(kind, chunk):
     options = {"label_smoothing": 0.1, "z_loss": 1e-2}
     key = jax.random.key(0)  # with a key the loss is the training one: smoothed, with z-loss
     batch = ragged(CLM())
-    plain, pairs = gradients(params, batch, key, apply=model.apply, objective=CLM(**options))
-    found, others = gradients(params, batch, key, apply=model.apply, objective=CLM(**options, chunk=chunk))
+    plain, pairs = compiled_gradients(params, batch, key, apply=model.apply, objective=CLM(**options))
+    found, others = compiled_gradients(params, batch, key, apply=model.apply, objective=CLM(**options, chunk=chunk))
     for name, (value, weight) in pairs.items():
         np.testing.assert_allclose(others[name][0], value, rtol=1e-6, err_msg=name)
         np.testing.assert_allclose(others[name][1], weight, rtol=0)
@@ -53,8 +54,8 @@ def test_chunks_of_predictions():
     model = build(MODELS["transformed"])
     params = initialise(model, jax.random.key(0))
     batch = ragged(MLM())
-    plain, pairs = gradients(params, batch, None, apply=model.apply, objective=MLM())
-    found, others = gradients(params, batch, None, apply=model.apply, objective=MLM(chunk=10))
+    plain, pairs = compiled_gradients(params, batch, None, apply=model.apply, objective=MLM())
+    found, others = compiled_gradients(params, batch, None, apply=model.apply, objective=MLM(chunk=10))
     np.testing.assert_allclose(others["mlm"][0], pairs["mlm"][0], rtol=1e-6)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, plain)
 

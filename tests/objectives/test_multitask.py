@@ -21,7 +21,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.supervised import Tagging
-from seqjax.training.step import gradients
+from tests.objectives.compiled import compiled_gradients, compiled_loss
 
 RECORDS = [
     {"words": (words := [f"{'ab'[(i + j) % 2]}{j}." for j in range(2 + i % 9)]), "tags": ["BO"[len(w) % 2] for w in words]}
@@ -55,7 +55,7 @@ def part(batch, term):
 def test_each_loss_is_the_one_it_has_alone(batch):
     model = TASKS.build(CONFIG)
     params = initialise(model, jax.random.key(0))
-    _, pairs = gradients(params, batch, None, apply=model.apply, objective=TASKS)
+    _, pairs = compiled_gradients(params, batch, None, apply=model.apply, objective=TASKS)
     heads = params["head"]
     alone = {
         "clm": (CLM(), CONFIG, heads["heads_vocabulary"]),
@@ -65,7 +65,7 @@ def test_each_loss_is_the_one_it_has_alone(batch):
     total = 0.0
     for term, (objective, config, head) in alone.items():
         own = {"trunk": params["trunk"], "head": head} if head else {"trunk": params["trunk"]}
-        terms, _ = objective.loss(objective.build(config).apply, own, part(batch, term), None)
+        terms, _ = compiled_loss(objective, objective.build(config).apply, own, part(batch, term))
         for name, (value, weight) in terms.items():
             np.testing.assert_allclose(pairs[name][0], value, rtol=1e-5, err_msg=name)
             np.testing.assert_allclose(pairs[name][1], weight)
@@ -77,11 +77,11 @@ def test_each_loss_is_the_one_it_has_alone(batch):
 def test_the_gradient_is_the_weighted_sum(batch):
     model = TASKS.build(CONFIG)
     params = initialise(model, jax.random.key(0))
-    whole, _ = gradients(params, batch, None, apply=model.apply, objective=TASKS)
+    whole, _ = compiled_gradients(params, batch, None, apply=model.apply, objective=TASKS)
     total = None
     for i, factor in enumerate(TASKS.factors):
         only = dataclasses.replace(TASKS, factors=tuple(factor * (i == j) for j in range(3)))
-        grads, _ = gradients(params, batch, None, apply=model.apply, objective=only)
+        grads, _ = compiled_gradients(params, batch, None, apply=model.apply, objective=only)
         assert float(abs(grads["trunk"]["tokens"]["embedding"]).max()) > 0
         total = grads if total is None else jax.tree.map(np.add, total, grads)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), whole, total)

@@ -56,7 +56,7 @@ def test_who_sees_whom():
         return model.apply({"params": changed}, jnp.arange(12)[None], method="hidden", **options)[0][0] @ weights
 
     # Token j stands at place j alone, so the gradient by its embedding is that by its place.
-    depends = np.asarray(jnp.abs(jax.jacobian(outputs)(table)).max(axis=-1)[:, :12]) > 1e-12
+    depends = np.asarray(jnp.abs(jax.jit(jax.jacobian(outputs))(table)).max(axis=-1)[:, :12]) > 1e-12
     place = np.arange(12)
     same = segments[0][:, None] == segments[0][None, :]
     wanted = same & ((place[None, :] <= place[:, None]) | (prefix[0] > 0)[None, :])

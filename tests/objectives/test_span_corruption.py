@@ -16,7 +16,7 @@ from seqjax.models import families
 from seqjax.models.model import build, initialise
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.span_corruption import SpanCorruption, invert, lengths, noise_mask, raw_length
-from seqjax.training.step import gradients
+from tests.objectives.compiled import compiled_gradients
 
 VOCABULARY = types.SimpleNamespace(size=1000, pad=0, bos=2, eos=3, mask=4, sentinels=np.array([], np.int32))
 SENTINELS = np.arange(1099, 999, -1)
@@ -136,17 +136,19 @@ def test_the_loss_is_that_of_the_tokens_by_hand_however_it_is_divided():
             for i, real in enumerate((25, 7, 2, 13))]  # fmt: skip
     batch = {name: np.stack([r[name] for r in rows]) for name in rows[0]}
     options = {"apply": model.apply, "objective": objective}
-    whole, pairs = gradients(params, batch, None, **options)
-    total = 0.0
+    whole, pairs = compiled_gradients(params, batch, None, **options)
+    total, run = 0.0, jax.jit(model.apply)
     for each in rows:  # without a place of padding
         read, said = int(each["source_segments"].sum()), int(each["weights"].sum())
-        logits, _ = model.apply({"params": params}, each["tokens"][None, :said], source_BS=each["source"][None, :read])
+        logits, _ = run({"params": params}, each["tokens"][None, :said], source_BS=each["source"][None, :read])
         chances = jax.nn.log_softmax(logits[0])
         total -= float(chances[np.arange(said), each["targets"][:said]].sum())
     np.testing.assert_allclose(float(pairs["span"][0]), total, rtol=1e-5)
     for other in (
-        gradients(params, batch, None, **options, accumulate=2)[0],
-        gradients(params, batch, None, apply=model.apply, objective=dataclasses.replace(objective, chunk=5))[0],
+        compiled_gradients(params, batch, None, **options, accumulate=2)[0],
+        compiled_gradients(params, batch, None, apply=model.apply, objective=dataclasses.replace(objective, chunk=5))[
+            0
+        ],
     ):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), whole, other)
 
