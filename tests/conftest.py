@@ -9,10 +9,11 @@ import tempfile
 
 # XLA sizes its thread pool by this; with fewer than two threads for each virtual device its collectives deadlock.
 os.environ["NPROC"] = "16"
-# Most of the tests' time is compiling: unoptimised machine code of the same programs is ready in half of it.
+# Most of the tests' time is compiling: unoptimised machine code of the same programs is ready in a third of it.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
-    + " --xla_backend_optimization_level=0"
+    + " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    + " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     + " --xla_cpu_collective_call_warn_stuck_timeout_seconds=20 --xla_cpu_collective_call_terminate_timeout_seconds=60"
 )
 

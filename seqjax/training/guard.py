@@ -31,7 +31,7 @@ class Guard:
 def initial_guard() -> Guard:
     """Returns the guard before the first step."""
     zero = jnp.zeros((), jnp.int32)
-    return Guard(jnp.full(WINDOW, jnp.nan), zero, zero)
+    return Guard(jnp.full(WINDOW, jnp.nan, jnp.float32), zero, zero)
 
 
 def judge(guard: Guard, norm: jax.Array, factor: float) -> tuple[jax.Array, Guard]:
