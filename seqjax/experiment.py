@@ -17,6 +17,7 @@ from seqjax.models.model import ModelConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.rtd import RTD
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
@@ -59,7 +60,7 @@ class Experiment:
     name: str = "unnamed"
     data: Data = Data()
     model: ModelConfig = TransformerConfig()
-    objective: CLM | MLM | Classification | Tagging = CLM()
+    objective: CLM | MLM | RTD | Classification | Tagging = CLM()
     optimizer: Optimizer = Optimizer()
     parallel: Parallel = Parallel()
     run: Run = Run()

@@ -68,7 +68,7 @@ def export_run(folder: str, path: str, format: str) -> Result:
     experiment, params = checkpoint.load(folder)
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
     if format == "safetensors":
-        kind = publish.write(path, experiment.model, params, tokenizer)
+        kind = publish.write(path, experiment.model, experiment.objective.reusable(params), tokenizer)
         return {"folder": path, "architecture": kind}, f"{path}: a {kind} for transformers"
     target = publish.new_folder(path)
     signature = stablehlo.write_program(target, experiment.objective.build(experiment.model), params)

@@ -139,4 +139,5 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
         layers, decoders = config.layers, config.decoder_layers
         weights = (layers + decoders) * (projections + mlp) + decoders * projections
         trunk = tokens * 6.0 * (weights + (layers + 2 * decoders) * scores)
-    return trunk + 6.0 * rows * predictions * config.width * config.vocab_size
+    table_width = getattr(config, "embed_width", 0) or config.width
+    return trunk + 6.0 * rows * predictions * table_width * config.vocab_size
