@@ -58,7 +58,8 @@ def test_a_checkpoint_is_the_composite_and_scores_as_during_the_run(whole):
     prepared = reopen(experiment, folder)
     score = scorer(prepared.model, prepared.dataset, Devices(experiment.parallel), experiment.run.seed)
     scores = score(params, EVALUATED, experiment.run.eval_rows)
-    assert {f"eval/{name}": value for name, value in scores.items()} == {k: v for k, v in last.items() if "eval/" in k}
+    for name, value in scores.items():  # precision is NaN where nothing was said to be replaced
+        np.testing.assert_equal(float(last[f"eval/{name}"]), value, err_msg=name)
 
 
 def test_fine_tuning_begins_with_what_the_discriminator_reads(whole, tmp_path):
