@@ -5,6 +5,7 @@
 Paper:     He et al. 2021b (arXiv:2111.09543), section 4.1 and the released settings (rtd_small.json): 6 layers, width
            768, a generator of 3 layers, batch 8192, 500,000 updates, 5e-4 after 10,000 of warm-up, then on a line to 0
 Departs:   Wikipedia alone (theirs: 160 GB); ELECTRA's head on the discriminator; one update trains both models at once
+           Batch, updates, rate, warm-up and b2 are still to be compared with the paper's text before a full run
 Command:   python launch.py train deberta_v3_small data=text:/corpus/*.txt
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above
 Hardware:  64 chips of TPU v5e
