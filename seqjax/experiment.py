@@ -21,6 +21,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.optimizers import Optimizer
@@ -29,7 +30,7 @@ from seqjax.training.parallel import Parallel
 SEEDS = 2**32  # a seed is less: that is what JAX keeps of one
 
 
-Objectives = CLM | PrefixLM | SpanCorruption | Denoisers | MLM | PairedMLM | Multitask | Classification | Tagging
+Objectives = CLM | PrefixLM | SpanCorruption | Denoisers | MLM | PairedMLM | RTD | Multitask | Classification | Tagging
 
 
 @dataclasses.dataclass(frozen=True)

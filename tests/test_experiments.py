@@ -9,6 +9,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from seqjax import trees
 from seqjax.config import from_json, to_json
 from seqjax.experiment import Experiment
 from seqjax.models.model import build, shapes
+from seqjax.objectives.rtd import RTD
+from seqjax.objectives.supervised import Classification
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
@@ -26,6 +29,8 @@ PUBLISHED = {
     "gpt2_small": 124_439_808, "bert_base": 109_514_298, "roberta_base": 124_697_433, "t5_small": 60_506_624,
     "t5_base_v1_1": 247_577_856,
 }  # fmt: skip
+# Of what a later run starts from: the trunks of the released checkpoints, without poolers and heads.
+PUBLISHED_TRUNK = {"electra_small": 13_483_008, "deberta_base": 138_601_728, "deberta_v3_small": 141_304_320}
 
 
 def golden(name):
@@ -63,6 +68,17 @@ def test_there_is_no_golden_without_an_experiment():
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_sizes_are_the_published_ones(name):
     assert trees.count(shapes(build(experiments.resolve(name).model))) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", PUBLISHED_TRUNK)
+def test_sizes_of_trunks_are_the_published_ones(name):
+    experiment = experiments.resolve(name)
+    trunk = shapes(Classification(labels=("a", "b")).build(experiment.model))["trunk"]
+    assert trees.count(trunk) == PUBLISHED_TRUNK[name]
+    if isinstance(experiment.objective, RTD):
+        assert jax.tree.structure(shapes(experiment.objective.build(experiment.model))["trunk"]) == jax.tree.structure(
+            trunk
+        )
 
 
 @pytest.mark.parametrize("name", experiments.names())

@@ -13,7 +13,7 @@ from seqjax import rng, trees
 from seqjax.config import differences, to_json
 from seqjax.data.stdlib import describe
 from seqjax.errors import UserError
-from seqjax.models.model import build, initialise, shapes, training_flops
+from seqjax.models.model import initialise, shapes
 from seqjax.training import environment, optimizers
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared, check_metric, prepare
@@ -30,7 +30,7 @@ def list_experiments() -> Result:
         module = experiments.module(name)
         experiment = module.experiment()
         # The size of a classifier's head is known with the data's labels only.
-        tree = shapes(build(experiment.model)) if experiment.model.vocab_size else {}
+        tree = shapes(experiment.objective.build(experiment.model)) if experiment.model.vocab_size else {}
         size = trees.count(tree if experiment.objective.reads == "text" else tree.get("trunk", {})) or None
         found.append(
             {"name": name, "summary": experiments.summary(name), "parameters": size, "hardware": module.HARDWARE}
@@ -77,8 +77,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     if experiment.data.source.train.startswith("stdlib/"):
         data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
     tree = shapes(prepared.model)
-    length = experiment.data.length
-    flops = training_flops(experiment.model, experiment.data.batch, length, experiment.objective.predictions(length))
+    flops = experiment.objective.flops(experiment.model, experiment.data.batch, experiment.data.length)
     result = {
         "name": experiment.name,
         "data": data,

@@ -67,11 +67,12 @@ def export_run(folder: str, path: str, format: str) -> Result:
     """Writes a run's best checkpoint as `transformers` reads it (safetensors), or as a program (stablehlo)."""
     experiment, params = checkpoint.load(folder)
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
+    model = experiment.objective.build(experiment.model)
     if format == "safetensors":
-        kind = publish.write(path, experiment.model, params, tokenizer)
+        kind = publish.write(path, model.trunk.config, experiment.objective.reusable(params), tokenizer)
         return {"folder": path, "architecture": kind}, f"{path}: a {kind} for transformers"
     target = publish.new_folder(path)
-    signature = stablehlo.write_program(target, experiment.objective.build(experiment.model), params)
+    signature = stablehlo.write_program(target, model, params)
     tokenizer.save(target / "tokenizer")
     names = ", ".join(entry["name"] for entry in signature["inputs"])
     text = f"{path}: a program from ({names}) to logits; see {target / stablehlo.SIGNATURE}"

@@ -150,4 +150,5 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
             asking = each + 2 * predictions * heads + 2 * config.width * heads + 2 * length * heads
             answering = 2 * config.width * key_heads
             trunk += 6.0 * rows * config.decoder_layers * (predictions * asking + length * answering)
-    return trunk + 6.0 * rows * predictions * config.width * config.vocab_size
+    table_width = getattr(config, "embed_width", 0) or config.width
+    return trunk + 6.0 * rows * predictions * table_width * config.vocab_size

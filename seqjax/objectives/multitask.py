@@ -104,6 +104,10 @@ class Multitask(Objective):
         """Those of all tasks."""
         return sum(task.predictions(length) for task in self.tasks)
 
+    def flops(self, model: ModelConfig, rows: int, length: int) -> float:
+        """Returns those of all tasks: each runs the trunk."""
+        return sum(task.flops(model, rows, length) for task in self.tasks)
+
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns each task's example, its keys after the task's first term: "mlm/tokens"."""
         partner = row.pop("partner", None)

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from seqjax.models.model import Model, ModelConfig, build
+from seqjax.models.model import Model, ModelConfig, build, training_flops
 from seqjax.types import Apply, Batch, Params
 
 Pairs = dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, weight)
@@ -76,6 +76,10 @@ class Objective(abc.ABC):
         """Returns the part of the trained parameters that a later run starts from, as {"trunk", "head"}."""
         return params
 
+    def adopted(self, reusable: Params) -> Params:
+        """Returns what a run's `reusable` gave, in the layout in which this objective's model keeps it."""
+        return reusable
+
     def check(self, vocabulary: Vocabulary, length: int) -> None:
         """Raises UserError where a row of some kind could not be corrupted."""
         return
@@ -91,6 +95,10 @@ class Objective(abc.ABC):
     def predictions(self, length: int) -> int:
         """Returns at how many places of a row of `length` tokens the vocabulary head runs."""
         return length
+
+    def flops(self, model: ModelConfig, rows: int, length: int) -> float:
+        """Returns the model FLOPs of one update of `rows` rows of `length` tokens; see `training_flops`."""
+        return training_flops(model, rows, length, self.predictions(length))
 
     def corruption_epoch(self, epoch: int) -> int:
         """Returns the epoch whose random numbers `epoch` uses (0 always: the same corruption in each epoch)."""

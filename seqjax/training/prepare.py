@@ -53,7 +53,7 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     tokenizer = None
     if experiment.init_from:
         source, pretrained = checkpoint.load(experiment.init_from)
-        pretrained = source.objective.reusable(pretrained)
+        pretrained = experiment.objective.adopted(source.objective.reusable(pretrained))
         experiment = dataclasses.replace(experiment, model=_inherit(source.model, experiment.model))
         tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")
     if tokenizer_folder is not None:

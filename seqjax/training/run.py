@@ -15,7 +15,7 @@ import optax
 from seqjax import rng, trees
 from seqjax.evaluation.evaluate import scorer
 from seqjax.experiment import Experiment
-from seqjax.models.model import initialise, shapes, training_flops
+from seqjax.models.model import initialise, shapes
 from seqjax.training import optimizers, record
 from seqjax.training.checkpoint import Checkpoints
 from seqjax.training.logging import MetricsFile, Progress, peak_flops, read_metrics
@@ -63,7 +63,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard)
     stopping = EarlyStopping(run.metric, run.direction, run.patience, read_metrics(folder))
     progress = Progress(run.steps, start, experiment.name, quiet)
-    flops = training_flops(experiment.model, data.batch, data.length, dataset.objective.predictions(data.length))
+    flops = dataset.objective.flops(experiment.model, data.batch, data.length)
     utilisation = flops / (peak_flops(devices.devices[0]) * len(devices))
     learning_rate = optimizers.learning_rate(experiment.optimizer, run.steps)
     watch = Watch(folder, metrics, progress, learning_rate, run.log_every, data.batch * data.length, utilisation)
