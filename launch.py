@@ -101,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     add("train", "pretrain or fine-tune, as the experiment says; goes on where DIR holds its run", _experiment, _run)
     evaluate = add("eval", "score a run's best checkpoint", folder="DIR a run's folder")
     evaluate.add_argument("--split", default="validation", help="default: validation")
-    evaluate.add_argument("--step", default="best", metavar="STEP", help="best (default), newest or a number")
+    evaluate.add_argument(
+        "--step", default="best", metavar="STEP", help="best (default), newest, a number or average:N (of checkpoints)"
+    )
     add("generate", "continue a prompt with a causal language model's run", _sampling, folder="DIR a run's folder")
     reproduce = add("reproduce", "run a recorded run again and compare the two", _run, folder="DIR a run's folder")
     reproduce.add_argument("--tolerance", type=float, default=1e-5, help="relative, of any metric (default 1e-5)")

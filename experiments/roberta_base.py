@@ -28,7 +28,7 @@ def experiment() -> Experiment:
     return derive(
         bert_base.experiment(),
         name="roberta_base",
-        data={"tokenizer": "bpe:50265", "length": 512, "batch": 8192, "layout": "stream"},
+        data={"tokenizer": "bpe:50265", "length": 512, "batch": 8192, "stages": (), "layout": "stream"},
         model=families.roberta(max_length=512, dtype="bfloat16", scan=True),
         objective=MLM(),
         optimizer=Optimizer(peak_lr=6e-4, warmup=24_000, b2=0.98, epsilon=1e-6, weight_decay=0.01, clip=0.0),
@@ -39,4 +39,6 @@ def experiment() -> Experiment:
 def tiny() -> Experiment:
     """Seconds anywhere, on the embedded text."""
     small = bert_base.tiny()
-    return derive(small, name="roberta_base", data={"layout": "stream"}, model={"token_types": 1}, objective=MLM())
+    return derive(
+        small, name="roberta_base", data={"stages": (), "layout": "stream"}, model={"token_types": 1}, objective=MLM()
+    )

@@ -58,7 +58,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     prepared = prepare(experiments.resolve(name, overrides, tiny))
     experiment, dataset = prepared.experiment, prepared.dataset
     devices = Devices(experiment.parallel)
-    devices.check(experiment.data.batch, experiment.run.accumulate)
+    devices.check([rows for _, rows in experiment.data.shapes], experiment.run.accumulate)
     check_metric(prepared)
     data: dict[str, Any] = {}
     for split in ("train", "validation"):

@@ -4,6 +4,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from seqjax.data import corpus as corpora
 from seqjax.data import tokenizers
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
 from seqjax.data.sources import Source, open_split
+from seqjax.data.stages import StagedIterator, stage_seed
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Objective
 
@@ -32,6 +34,7 @@ class Data:
     tokenizer: str = "bpe:8192"
     length: int = 128  # L: tokens that the model reads in a row
     batch: int = 32  # B: rows of an update, over all devices and accumulation steps
+    stages: tuple[tuple[int, int, int], ...] = ()  # (updates, length, batch) of what comes before `length` and `batch`
     eval_batch: int = 64
     layout: str = "pack"  # "pack", "stream", "pad" or "bucket"; see seqjax.data.rows.lay_out
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
@@ -50,6 +53,24 @@ class Data:
                 raise UserError(
                     f"data.buckets: {width} must be at least {SHORTEST} and at most data.length={self.length}"
                 )
+        if self.stages and self.layout == "bucket":
+            raise UserError("data.stages are not for data.layout=bucket, whose rows have several lengths anyway")
+        for updates, length, batch in self.stages:
+            if updates < 1 or batch < 1 or not SHORTEST <= length <= self.length:
+                raise UserError(
+                    f"data.stages: {updates}, {length}, {batch} must be updates (at least 1), a length ({SHORTEST} to "
+                    f"data.length={self.length}) and a batch (at least 1)"
+                )
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(length, batch) of each stage; the last has no end."""
+        return [(length, batch) for _, length, batch in self.stages] + [(self.length, self.batch)]
+
+    def shape(self, step: int) -> tuple[int, int]:
+        """Returns (length, batch) of the update that follows `step` updates."""
+        ends = itertools.accumulate(updates for updates, _, _ in self.stages)
+        return self.shapes[sum(end <= step for end in ends)]
 
 
 @dataclasses.dataclass
@@ -103,14 +124,17 @@ class Dataset:
         """Where a stream's rows begin: another place in each epoch, so that no token always comes first in its row."""
         return int(np.random.default_rng((seed, epoch)).integers(rows.stride)) if rows.stride and epoch else 0
 
-    def train(self, seed: int, host: int = 0, hosts: int = 1) -> grain.DatasetIterator:
-        """Returns endless training batches: this host's rows of each, [B / hosts, ...].
+    def train(self, seed: int, host: int = 0, hosts: int = 1) -> Any:
+        """Returns endless training batches: this host's rows of each, [B / hosts, ...], stage after stage.
 
         The iterator's state is JSON; its position counts batches, so it fits any number of hosts.
 
         Raises:
           UserError: the batch does not divide among the hosts.
         """
+        if self.config.stages:
+            updates = [updates for updates, _, _ in self.config.stages]
+            return StagedIterator(updates, lambda number: self._stage(number, seed, host, hosts))
         rows, size = self.rows("train"), self.config.batch
         if size % hosts:
             raise UserError(f"data.batch={size} does not divide among {hosts} hosts")
@@ -125,6 +149,11 @@ class Dataset:
             dataset = dataset[host::hosts].batch(size // hosts, drop_remainder=True)
         options = grain.ReadOptions(num_threads=self.config.threads, prefetch_buffer_size=2 * self.config.threads)
         return iter(dataset.to_iter_dataset(options))
+
+    def _stage(self, number: int, seed: int, host: int, hosts: int) -> Any:
+        length, batch = self.config.shapes[number]
+        config = dataclasses.replace(self.config, length=length, batch=batch, stages=())
+        return dataclasses.replace(self, config=config).train(stage_seed(seed, number), host, hosts)
 
     def evaluation(self, split: str, seed: int, multiple: int = 1, limit: int = 0) -> Iterator[Example]:
         """Yields batches that hold each row of a split once, in order; the last is filled with rows that count nothing.

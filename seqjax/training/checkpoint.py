@@ -9,6 +9,7 @@ FOLDER/checkpoints/STEP/meta        JSON: step, iterator state, evaluation metri
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def load(path: str | Path, step: int | str = "best") -> tuple[Experiment, Params
 
     Args:
       path: the run's folder.
-      step: "best" (by the evaluation metric; the newest if nothing was evaluated), "newest", or a number of updates.
+      step: "best" (by the evaluation metric; the newest if nothing was evaluated), "newest", a number of updates, or
+        "average:N", the mean of the parameters of the newest N checkpoints (Vaswani et al. 2017, section 6.1).
 
     Returns:
       The resolved experiment and a nested dict of numpy arrays.
@@ -137,19 +139,31 @@ def load(path: str | Path, step: int | str = "best") -> tuple[Experiment, Params
         raise UserError(f"'{path}' holds no checkpoint; give the folder of a run (what `launch.py train --run` wrote)")
     metas = {number: read_meta(folder, number) for number in available}
     if step == "newest":
-        chosen = available[-1]
+        chosen = available[-1:]
     elif step == "best":
-        chosen = best(metas)
+        chosen = [best(metas)]
     elif step in available:
-        chosen = int(step)
+        chosen = [int(step)]
+    elif average := re.fullmatch(r"average:([1-9][0-9]*)", str(step)):
+        count = int(average[1])
+        if count > min(len(available), metas[available[-1]]["config"]["run"]["keep"]):
+            raise UserError(f"'{path}' has not kept its newest {count} checkpoints; train with run.keep={count}")
+        chosen = available[-count:]
     else:
         raise UserError(f"'{path}' has no checkpoint of step {step}; it has {', '.join(map(str, available))}")
-    item = (folder / "checkpoints" / str(chosen) / "params").absolute()
+    experiment = from_json(Experiment, metas[chosen[-1]]["config"], f"{path}: config")
+    params = _read_params(folder, chosen[0])
+    for count, number in enumerate(chosen[1:], start=2):
+        params = jax.tree.map(lambda mean, x, n=count: mean + (x - mean) / n, params, _read_params(folder, number))
+    return experiment, params
+
+
+def _read_params(folder: Path, step: int) -> Params:
+    item = (folder / "checkpoints" / str(step) / "params").absolute()
     handler = ocp.PyTreeCheckpointHandler()
     with _damage(item.parent):
         arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), handler.metadata(item).tree)
-        params = handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
-    return from_json(Experiment, metas[chosen]["config"], f"{path}: config"), params
+        return handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=arguments))
 
 
 def best(metas: dict[int, dict[str, Any]]) -> int:

@@ -18,6 +18,7 @@ from seqjax import trees
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.training import schedules
+from seqjax.training.step import Averaging
 from seqjax.types import Params
 
 NO_DECAY = (("(bias|scale)$", 0.0), (".*", 1.0))  # Devlin et al. 2019, published code: not on biases and norms
@@ -27,15 +28,15 @@ NO_DECAY = (("(bias|scale)$", 0.0), (".*", 1.0))  # Devlin et al. 2019, publishe
 class Optimizer:
     """Settings of the optimiser; every table of (regex, value) is over parameter paths, the first match counts."""
 
-    name: str = "adamw"  # "adamw", "adam", "lamb", "muon", "sgd" or "adafactor"
+    name: str = "adamw"  # "adamw", "adam", "lamb", "muon", "sgd", "adafactor" or "schedule_free" (AdamW)
     peak_lr: float = 1e-3
     schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt", "flat_inverse_sqrt" or "wsd"
     warmup: int = 0  # updates
     end_lr: float = 0.0
-    b1: float = 0.9  # also SGD's momentum
+    b1: float = 0.9  # also SGD's momentum, and how much of schedule_free's parameters is their average
     b2: float = 0.999
     epsilon: float = 1e-8
-    weight_decay: float = 0.01  # adamw, lamb and muon: decoupled, times the learning rate
+    weight_decay: float = 0.01  # adamw, lamb, muon, schedule_free: decoupled, times the learning rate
     decay: tuple[tuple[str, float], ...] = NO_DECAY  # multiplies weight_decay
     clip: float = 1.0  # global norm of the gradient (0: none)
     freeze: tuple[str, ...] = ()  # regexes: these parameters stay as they are, to the bit
@@ -55,6 +56,11 @@ class Optimizer:
             raise UserError(f"optimizer.spike={self.spike} must be above 1, or 0 for no guard")
         if self.relative and self.name != "adafactor":
             raise UserError(f"optimizer.relative=true is a setting of adafactor, not of {self.name}")
+        if self.name == "schedule_free" and (self.schedule != "constant" or self.ema or not self.b1):
+            raise UserError(
+                "optimizer.name=schedule_free averages instead of lowering the rate: set optimizer.schedule=constant, "
+                "optimizer.ema=0 and optimizer.b1 above 0"
+            )
 
 
 def _muon(config: Optimizer) -> optax.GradientTransformation:
@@ -92,7 +98,9 @@ RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
         optax.clip_by_block_rms(1.0),
         optax.scale_by_param_block_rms() if o.relative else optax.identity(),
     ),
+    "schedule_free": lambda o: optax.scale_by_rms(o.b2, o.epsilon, eps_in_sqrt=False, bias_correction=True),
 }
+_DECAYED = ("adamw", "lamb", "muon", "schedule_free")
 
 
 def learning_rate(config: Optimizer, steps: int) -> optax.Schedule:
@@ -117,19 +125,45 @@ def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransf
         raise UserError(f"optimizer.warmup={config.warmup} is longer than the whole run, run.steps={steps}")
     chain = [optax.clip_by_global_norm(config.clip)] if config.clip else []
     chain.append(RULES[config.name](config))
-    if config.name in ("adamw", "lamb", "muon") and config.weight_decay:
+    if config.name in _DECAYED and config.weight_decay:
         chain.append(_decay(config.weight_decay, trees.apply_rules(config.decay, params, "optimizer.decay")))
     if config.name == "lamb":
         chain.append(optax.scale_by_trust_ratio())
     if config.layer_decay != 1.0:
         chain.append(_multiply(layer_multipliers(params, config.layer_decay)))
-    chain.append(optax.scale_by_learning_rate(learning_rate(config, steps)))
-    optimizer = optax.chain(*chain)
+    rate = learning_rate(config, steps)
+    optimizer = optax.chain(*chain, optax.scale_by_learning_rate(rate))
+    if config.name == "schedule_free":  # optax counts updates from 1
+        optimizer = optax.contrib.schedule_free(optimizer, lambda count: rate(count - 1), config.b1)
     if not config.freeze:
         return optimizer
     rules = [(pattern, "frozen") for pattern in config.freeze] + [(".*", "trained")]
     labels = trees.apply_rules(rules, params, "optimizer.freeze")
     return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
+
+
+def averaging(config: Optimizer) -> Averaging | None:
+    """Returns how the average follows by which the model is judged and used; None where that is the model itself.
+
+    ema: begins as the parameters and takes 1 - ema of each step's, but at least 9 / (10 + step), the warm-up of
+    TensorFlow's ExponentialMovingAverage. schedule_free: the x of Defazio et al. 2024, algorithm 1, where the gradient
+    is taken at y = (1 - b1) z + b1 x.
+    """
+
+    def moving(average: Params, params: Params, opt_state: Any, step: jax.Array) -> Params:
+        share = jnp.maximum(1.0 - config.ema, 9.0 / (9.0 + step))
+        return jax.tree.map(lambda old, new: old + share * (new - old), average, params)
+
+    def schedule_free(average: Params, params: Params, opt_state: Any, step: jax.Array) -> Params:
+        def x(z: Any, y: jax.Array) -> jax.Array:
+            return y if isinstance(z, optax.MaskedNode) else (y - (1.0 - config.b1) * z) / config.b1
+
+        frozen_too = functools.partial(jax.tree.map, is_leaf=lambda z: isinstance(z, optax.MaskedNode))
+        return frozen_too(x, optax.tree.get(opt_state, "z"), params)
+
+    if config.name == "schedule_free":
+        return schedule_free
+    return moving if config.ema else None
 
 
 def layer_multipliers(params: Params, decay: float) -> Params:

@@ -8,7 +8,7 @@ among them. Under `pmap` each device draws its own dropout; under `jit` the mask
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -53,11 +53,19 @@ class Devices:
     def __len__(self) -> int:
         return len(self.devices)
 
-    def check(self, rows: int, accumulate: int) -> None:
-        """Raises UserError where a batch of `rows` does not divide among devices and micro-batches."""
-        if rows % (len(self) * accumulate):
-            parts = f"{len(self)} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
-            raise UserError(f"data.batch={rows} does not divide among {parts}; change data.batch or parallel.devices")
+    def check(self, batches: Sequence[int], accumulate: int) -> None:
+        """Raises UserError where a batch does not divide among devices and micro-batches.
+
+        Args:
+          batches: rows of an update in each stage; the last are data.batch.
+          accumulate: micro-batches of an update.
+        """
+        parts = f"{len(self)} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
+        for number, rows in enumerate(batches, start=1):
+            if rows % (len(self) * accumulate):
+                name = "data.batch" if number == len(batches) else "data.stages"
+                what = f"{name}={rows}" if name == "data.batch" else f"{name}: a batch of {rows} rows"
+                raise UserError(f"{what} does not divide among {parts}; change {name} or parallel.devices")
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
         """Returns this host's rows as `spread` functions take them: divided among the devices."""

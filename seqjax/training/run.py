@@ -49,7 +49,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
-    devices.check(data.batch, run.accumulate)
+    devices.check([rows for _, rows in data.shapes], run.accumulate)
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
@@ -63,10 +63,8 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard)
     stopping = EarlyStopping(run.metric, run.direction, run.patience, read_metrics(folder))
     progress = Progress(run.steps, start, experiment.name, quiet)
-    flops = dataset.objective.flops(experiment.model, data.batch, data.length)
-    utilisation = flops / (peak_flops(devices.devices[0]) * len(devices))
     learning_rate = optimizers.learning_rate(experiment.optimizer, run.steps)
-    watch = Watch(folder, metrics, progress, learning_rate, run.log_every, data.batch * data.length, utilisation)
+    watch = Watch(folder, metrics, progress, learning_rate, run.log_every)
 
     def evaluate(step: int) -> float:
         with watch.pause():
@@ -75,11 +73,16 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
         return scores[run.metric]
 
     step = start
+    shape: tuple[int, int] | None = None
     try:
         with progress, interruptions() as interrupted:
             if step == 0:
                 evaluate(step)
             while step < min(run.steps, until or run.steps) and not stopping.stop and not interrupted:
+                if shape != data.shape(step):  # a stage begins, and a program of its own
+                    length, rows = shape = data.shape(step)
+                    flops = dataset.objective.flops(experiment.model, rows, length)
+                    watch.begin(rows * length, flops / (peak_flops(devices.devices[0]) * len(devices)))
                 batch = next(iterator)
                 state, pairs = update(state, devices.put(batch), dropout)
                 step += 1
@@ -115,7 +118,7 @@ def one_update(prepared: Prepared, optimizer: optax.GradientTransformation) -> C
 
 def kept(experiment: Experiment) -> dict[str, Any]:
     """Returns the settings by which a state holds more than parameters and the optimiser's state."""
-    return {"ema": experiment.optimizer.ema, "spike": experiment.optimizer.spike}
+    return {"averaging": optimizers.averaging(experiment.optimizer), "spike": experiment.optimizer.spike}
 
 
 def _begin(

@@ -15,6 +15,7 @@ from seqjax.training.guard import Guard, initial_guard, judge
 from seqjax.types import Apply, Batch, Params
 
 Reduce = Callable[[Any], Any]  # sums a tree over devices
+Averaging = Callable[[Params, Params, Any, jax.Array], Params]  # (average, params, opt_state, step) -> next average
 
 
 @flax.struct.dataclass
@@ -42,10 +43,10 @@ class State:
 
 
 def initial_state(
-    params: Params, optimizer: optax.GradientTransformation, ema: float = 0.0, spike: float = 0.0
+    params: Params, optimizer: optax.GradientTransformation, averaging: Averaging | None = None, spike: float = 0.0
 ) -> State:
-    """Returns the state before the first update; `ema` and `spike` are those of `train_step`."""
-    average = jax.tree.map(jnp.copy, params) if ema else None
+    """Returns the state before the first update; `averaging` and `spike` are those of `train_step`."""
+    average = jax.tree.map(jnp.copy, params) if averaging else None
     guard = initial_guard() if spike else None
     return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, guard)
 
@@ -59,7 +60,7 @@ def train_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     accumulate: int = 1,
-    ema: float = 0.0,
+    averaging: Averaging | None = None,
     spike: float = 0.0,
     reduce: Reduce = lambda tree: tree,
 ) -> tuple[State, Pairs]:
@@ -77,8 +78,8 @@ def train_step(
       objective: what to minimise.
       optimizer: how.
       accumulate: micro-batches that the rows are divided into, run one after the other; it divides the rows.
-      ema: keep an exponential moving average of the parameters, which begins as them and takes 1 - ema of each step's,
-        but at least 9 / (10 + step) (the warm-up of TensorFlow's ExponentialMovingAverage); 0: none.
+      averaging: from the average before, and parameters, optimiser's state and step after, to the average after (see
+        `optimizers.averaging`); None: none is kept.
       spike: skip an update whose gradient norm exceeds so many times the running median, see `seqjax.training.guard`;
         parameters, their average and the optimiser's state stay as they are, to the bit; 0: never.
       reduce: sums a tree of arrays over the devices that share the update (nothing by default).
@@ -91,10 +92,7 @@ def train_step(
     params = optax.apply_updates(state.params, updates)
     norm = optax.tree.norm(grads)
     pairs["grad_norm"] = (norm, jnp.ones(()))
-    average = state.average
-    if average is not None:
-        share = jnp.maximum(1.0 - ema, 9.0 / (10.0 + state.step))
-        average = jax.tree.map(lambda old, new: old + share * (new - old), average, params)
+    average = None if averaging is None else averaging(state.average, params, opt_state, state.step + 1)
     after = State(state.step + 1, params, opt_state, average)
     if state.guard is not None:
         skip, guard = judge(state.guard, norm, spike)

@@ -31,10 +31,8 @@ class Watch:
         progress: Progress,
         learning_rate: Callable[[int], Any],
         log_every: int,
-        tokens: int,
-        utilisation: float,
     ):
-        """Begins with nothing pending.
+        """Begins with nothing pending; `begin` comes before the first update.
 
         Args:
           folder: of the run, for the evidence of a divergence.
@@ -42,17 +40,23 @@ class Watch:
           progress: what the user sees.
           learning_rate: by the number of updates already applied.
           log_every: updates between lines.
-          tokens: places in a batch.
-          utilisation: model FLOPs of an update / peak FLOP/s of all devices, in seconds.
         """
         self._folder, self._metrics, self._progress = folder, metrics, progress
         self._learning_rate, self._log_every = learning_rate, log_every
-        self._tokens, self._utilisation = tokens, utilisation
         self._pending: tuple[int, Pairs, Mapping[str, np.ndarray]] | None = None
+        self.last: dict[str, float] = {}
+
+    def begin(self, tokens: int, utilisation: float) -> None:
+        """From here on batches have this shape; the next update is compiled first.
+
+        Args:
+          tokens: places in a batch.
+          utilisation: model FLOPs of an update / peak FLOP/s of all devices, in seconds.
+        """
+        self._tokens, self._utilisation = tokens, utilisation
         self._compile_seconds: float | None = None
         self._clock = time.perf_counter()
         self._updates = 0
-        self.last: dict[str, float] = {}
 
     def dispatched(self, step: int, pairs: Pairs, batch: Mapping[str, np.ndarray]) -> None:
         """Takes the metrics of update `step`, not yet computed perhaps, after settling those of the one before."""

@@ -14,7 +14,7 @@ from seqjax.errors import UserError
 from seqjax.objectives.clm import CLM
 from seqjax.training import checkpoint
 from seqjax.training.guard import LEAST, WINDOW, initial_guard, judge
-from seqjax.training.optimizers import Optimizer
+from seqjax.training.optimizers import Optimizer, averaging
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.run import train
 from seqjax.training.step import initial_state, train_step
@@ -51,9 +51,15 @@ def poisoned():
 def test_a_spike_changes_nothing_but_the_count(backend, devices):
     apply, params = poisoned()
     places, optimizer = Devices(Parallel(backend, devices)), optax.adam(0.01)
-    settings = {"apply": apply, "objective": CLM(), "optimizer": optimizer, "ema": 0.9, "spike": 5.0}
+    settings = {
+        "apply": apply,
+        "objective": CLM(),
+        "optimizer": optimizer,
+        "averaging": averaging(Optimizer(ema=0.9)),
+        "spike": 5.0,
+    }
     step = places.spread(lambda state, batch, key, **reduce: train_step(state, batch, key, **settings, **reduce))
-    state = places.replicate(initial_state(params, optimizer, ema=0.9, spike=5.0))
+    state = places.replicate(initial_state(params, optimizer, settings["averaging"], spike=5.0))
     batch = ragged(CLM())
     for number in range(14):
         size = 1000 if number == 10 else 1
@@ -69,20 +75,18 @@ def test_a_spike_changes_nothing_but_the_count(backend, devices):
 
 def test_the_average_by_hand():
     apply, params = poisoned()
-    optimizer = optax.sgd(0.5)
-    state = initial_state(params, optimizer, ema=0.7)
+    optimizer, average_of = optax.sgd(0.5), averaging(Optimizer(ema=0.7))
+    state = initial_state(params, optimizer, average_of)
     average = np.asarray(params["table"], np.float64)
     for number in range(30):
-        state, _ = step_of(state, apply, optimizer)
+        state, _ = train_step(
+            state, ragged(CLM()), jax.random.key(0), apply=apply, objective=CLM(), optimizer=optimizer,
+            averaging=average_of,
+        )  # fmt: skip
         share = max(0.3, 9 / (10 + number))
         average += share * (np.asarray(state.params["table"]) - average)
     np.testing.assert_allclose(state.average["table"], average, atol=1e-5)
     assert state.used is state.average
-
-
-def step_of(state, apply, optimizer):
-    key = jax.random.key(0)
-    return train_step(state, ragged(CLM()), key, apply=apply, objective=CLM(), optimizer=optimizer, ema=0.7)
 
 
 def test_a_checkpoint_gives_the_average(tmp_path):
