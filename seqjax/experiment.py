@@ -76,6 +76,8 @@ class Experiment:
     init_allow: str = "^head/"  # parameters that may be new here or left behind there (a regex over paths)
 
     def __post_init__(self) -> None:
+        if self.data.layout == "strips" and self.parallel.backend == "pmap":
+            raise UserError("data.layout=strips takes a state from batch to batch; it needs parallel.backend=jit")
         if (before := sum(updates for updates, _, _ in self.data.stages)) and before >= self.run.steps:
             raise UserError(f"data.stages take {before} updates and leave none of run.steps={self.run.steps}")
         try:

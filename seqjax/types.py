@@ -37,6 +37,7 @@ BATCH_KEYS: dict[str, tuple[str, type]] = {
     "tokens": ("BL", np.int32),
     "segments": ("BL", np.int32),
     "positions": ("BL", np.int32),
+    "carry": ("B", np.float32),  # a tree [B, ...]: where a recurrent model goes on; the run's state, never the data's
     "token_types": ("BL", np.int32),  # first or second text of a pair
     "prefix": ("BL", np.int32),  # 1 where a causal model may look from anywhere in the document
     "source": ("BS", np.int32),  # what an encoder-decoder's encoder reads

@@ -17,8 +17,7 @@ from seqjax.models.model import initialise, shapes
 from seqjax.training import environment, optimizers
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared, check_metric, prepare
-from seqjax.training.run import kept, one_update
-from seqjax.training.step import initial_state
+from seqjax.training.run import begin, one_update
 
 Result = tuple[Any, str]
 
@@ -98,11 +97,9 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
     """
     experiment, model, dataset = prepared.experiment, prepared.model, prepared.dataset
     optimizer = optimizers.build(experiment.optimizer, shapes(model), experiment.run.steps)
-    state = jax.eval_shape(
-        lambda: initial_state(initialise(model, rng.key(0, "params")), optimizer, **kept(experiment))
-    )
-    example = next(dataset.evaluation("train", 0, limit=1))
     rows = experiment.data.batch // len(devices)
+    state = jax.eval_shape(lambda: begin(prepared, optimizer, initialise(model, rng.key(0, "params")), rows))
+    example = next(dataset.evaluation("train", 0, limit=1))
     batch = {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in example.items()}
     key = jax.eval_shape(lambda: rng.key(0, "dropout"))
     update = jax.jit(one_update(prepared, optimizer), donate_argnums=0)

@@ -36,7 +36,7 @@ class Data:
     batch: int = 32  # B: rows of an update, over all devices and accumulation steps
     stages: tuple[tuple[int, int, int], ...] = ()  # (updates, length, batch) of what comes before `length` and `batch`
     eval_batch: int = 64
-    layout: str = "pack"  # "pack", "stream", "pad" or "bucket"; see seqjax.data.rows.lay_out
+    layout: str = "pack"  # "pack", "stream", "strips", "pad" or "bucket"; see seqjax.data.rows.lay_out
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
@@ -53,8 +53,10 @@ class Data:
                 raise UserError(
                     f"data.buckets: {width} must be at least {SHORTEST} and at most data.length={self.length}"
                 )
-        if self.stages and self.layout == "bucket":
-            raise UserError("data.stages are not for data.layout=bucket, whose rows have several lengths anyway")
+        if self.stages and self.layout in ("bucket", "strips"):
+            raise UserError(
+                f"data.stages are not for data.layout={self.layout}, whose batches have shapes of their own"
+            )
         for updates, length, batch in self.stages:
             if updates < 1 or batch < 1 or not SHORTEST <= length <= self.length:
                 raise UserError(
@@ -106,9 +108,11 @@ class Dataset:
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
-        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, data.buckets, whole)
+        strips = data.batch if split == "train" else 1
+        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, data.buckets, whole, strips)
         if not len(rows):
-            raise UserError(f"split '{split}' holds no text to make rows of")
+            strip = f" in {strips} strips" if data.layout == "strips" else ""
+            raise UserError(f"split '{split}' holds no text to make rows of{strip}")
         return rows
 
     def example(self, split: str, seed: int, epoch: int, record: int) -> Example:
@@ -144,7 +148,8 @@ class Dataset:
             dataset = chosen.map(_Gather(self, seed))
         else:
             count = len(rows)
-            dataset = grain.MapDataset.range(count).seed(seed).shuffle().repeat()
+            dataset = grain.MapDataset.range(count)
+            dataset = (dataset if rows.strips else dataset.seed(seed).shuffle()).repeat()
             dataset = dataset.map_with_index(lambda i, record: self.example("train", seed, i // count, record))
             dataset = dataset[host::hosts].batch(size // hosts, drop_remainder=True)
         options = grain.ReadOptions(num_threads=self.config.threads, prefetch_buffer_size=2 * self.config.threads)
@@ -165,12 +170,13 @@ class Dataset:
           limit: stop after so many rows (0: all).
         """
         rows = self.rows(split)
-        size = -(-self.config.eval_batch // multiple) * multiple
+        size = -(-(rows.strips or self.config.eval_batch) // multiple) * multiple
+        together = rows.strips or size  # strips are read side by side, each row after the one before
         records = np.arange(len(rows))[: limit or None]
         for width in np.unique(rows.widths):
             same = records[rows.widths[records] == width]
-            for start in range(0, len(same), size):
-                yield pad([self.example(split, seed, 0, int(i)) for i in same[start : start + size]], size)
+            for start in range(0, len(same), together):
+                yield pad([self.example(split, seed, 0, int(i)) for i in same[start : start + together]], size)
 
 
 def stack(examples: Sequence[Example]) -> Example:

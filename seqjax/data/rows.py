@@ -11,7 +11,7 @@ from seqjax.data.corpus import Corpus
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Row, Vocabulary
 
-LAYOUTS = ("pack", "stream", "pad", "bucket")
+LAYOUTS = ("pack", "stream", "strips", "pad", "bucket")
 SHORTEST = 4  # places of a row: two texts of a pair take three special tokens
 
 
@@ -71,6 +71,8 @@ class Rows:
       framing: "continuous", "wrapped" or "bare" (no special tokens; a stream).
       vocabulary: special ids.
       stride: of a stream: tokens from the beginning of one row to that of the next; else 0.
+      strips: of a text in strips: how many there are. Row i is of strip i % strips, and the rows of a strip follow each
+        other with positions that go on; else 0.
     """
 
     corpus: Corpus
@@ -80,6 +82,7 @@ class Rows:
     framing: str
     vocabulary: Vocabulary
     stride: int = 0
+    strips: int = 0
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -108,6 +111,8 @@ class Rows:
             row["segments"][here] = segment
             row["positions"][here] = np.arange(len(frame["tokens"]))
             at = here.stop
+        if self.strips:
+            row["positions"][:at] += int(self.windows[index, 1] - self.windows[index % self.strips, 1])
         if self.corpus.label is not None:
             row["label"] = self.corpus.label[self.windows[self.bounds[index], 0]]
         return row
@@ -167,6 +172,7 @@ def lay_out(
     lookahead: int,
     buckets: Sequence[int] = (),
     whole: bool = False,
+    strips: int = 1,
 ) -> Rows:
     """Returns the rows of a corpus.
 
@@ -174,12 +180,14 @@ def lay_out(
       corpus: the documents.
       vocabulary: special ids.
       layout: "pack" (several documents to a row, apart by segments), "stream" (the whole corpus as one text, cut
-        everywhere), "pad" (one window to a row), or "bucket" (as "pad", in rows as short as one of `buckets` allows).
+        everywhere), "strips" (the same text in `strips` parts of equal length, read side by side from row to row),
+        "pad" (one window to a row), or "bucket" (as "pad", in rows as short as one of `buckets` allows).
       framing: the objective's, see `Objective`.
       length: L.
       lookahead: rows hold L + lookahead places.
       buckets: row lengths for "bucket", ascending; `length` is the last.
       whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes.
+      strips: of layout "strips": how many; the rows that are too few to go on in every strip are left out.
 
     Raises:
       UserError: an unknown layout, or a tokenizer without the special tokens that the framing needs.
@@ -189,10 +197,13 @@ def lay_out(
     if length < SHORTEST:
         raise UserError(f"data.length={length} leaves no room for text; use at least {SHORTEST}")
     width = length + lookahead
-    if layout == "stream":
+    if layout in ("stream", "strips"):
         extra = 2 if framing == "wrapped" else 0
         joined = dataclasses.replace(corpus, offsets=np.array([0, len(corpus.tokens) + 1]))
         windows = cut(np.array([len(corpus.tokens)]), width - extra, lookahead)
+        if layout == "strips":
+            windows = windows[: len(windows) // strips * strips].reshape(strips, -1, 3).swapaxes(0, 1).reshape(-1, 3)
+            return dataclasses.replace(_one_each(joined, windows, width, "bare", vocabulary), strips=strips)
         rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
         return dataclasses.replace(rows, stride=width - extra - lookahead)
     if framing != "bare" and (vocabulary.bos < 0 or vocabulary.eos < 0):

@@ -37,8 +37,14 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
 
     def run(params: Params, split: str, limit: int = 0) -> dict[str, float]:
         totals: dict[str, list[float]] = {}
+        carry = None
         for batch in dataset.evaluation(split, seed, len(devices), limit):
-            for name, (value, weight) in jax.device_get(compiled(params, devices.put(batch), None)).items():
+            given = dict(devices.put(batch))
+            if dataset.rows(split).strips:
+                carry = model.initial_carry(*batch["tokens"].shape) if carry is None else carry
+                given["carry"] = carry
+            pairs, carry = compiled(params, given, None)
+            for name, (value, weight) in jax.device_get(pairs).items():
                 total = totals.setdefault(name, [0.0, 0.0])
                 total[0] += float(value)
                 total[1] += float(weight)
@@ -59,7 +65,7 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
     """Returns the names of what a `scorer` gives, from shapes alone."""
     batch = next(dataset.evaluation(split, 0, limit=1))
     score = functools.partial(evaluation_step, apply=model.apply, objective=dataset.objective)
-    names = ["loss", *jax.eval_shape(score, shapes(model), batch)]
+    names = ["loss", *jax.eval_shape(score, shapes(model), batch)[0]]
     if "clm" in names:
         names += ["perplexity"] + ["bits_per_byte"] * (dataset.rows(split).corpus.bytes > 0 and not limit)
     return names

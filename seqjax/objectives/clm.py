@@ -21,6 +21,7 @@ class CLM(Objective):
 
     framing: ClassVar[str] = "continuous"
     lookahead: ClassVar[int] = 1
+    layouts: ClassVar[tuple[str, ...]] = (*Objective.layouts, "strips")
     one_way: ClassVar[bool] = True
     terms: ClassVar[tuple[str, ...]] = ("clm",)
 

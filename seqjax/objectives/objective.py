@@ -123,6 +123,7 @@ def model_inputs(batch: Batch) -> dict[str, Any]:
         "positions": "positions_BL",
         "segments": "segments_BL",
         "token_types": "token_types_BL",
+        "carry": "carry",
         "prefix": "prefix_BL",
         "source": "source_BS",
         "source_positions": "source_positions_BS",

@@ -33,6 +33,9 @@ class Optimizer:
     schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt", "flat_inverse_sqrt" or "wsd"
     warmup: int = 0  # updates
     end_lr: float = 0.0
+    drops: tuple[
+        tuple[int, float], ...
+    ] = ()  # (updates, factor): after so many the rate is multiplied by this, for good
     b1: float = 0.9  # also SGD's momentum, and how much of schedule_free's parameters is their average
     b2: float = 0.999
     epsilon: float = 1e-8
@@ -50,6 +53,9 @@ class Optimizer:
         for name in ("peak_lr", "layer_decay"):
             if not getattr(self, name) > 0.0:
                 raise UserError(f"optimizer.{name}={getattr(self, name)} must be above 0")
+        for update, factor in self.drops:
+            if update < 1 or not factor > 0.0:
+                raise UserError(f"optimizer.drops: {update}, {factor} must be an update and a factor above 0")
         require(self, "optimizer", ("warmup", "end_lr", "epsilon", "weight_decay", "clip"), 0)
         require(self, "optimizer", ("b1", "b2", "ema"), 0, 1)
         if self.spike and not self.spike > 1.0:
@@ -105,7 +111,11 @@ _DECAYED = ("adamw", "lamb", "muon", "schedule_free")
 
 def learning_rate(config: Optimizer, steps: int) -> optax.Schedule:
     """Returns the learning rate as a function of the number of updates already applied."""
-    return schedules.schedule(config.schedule, config.peak_lr, config.end_lr, config.warmup, steps)
+    rate = schedules.schedule(config.schedule, config.peak_lr, config.end_lr, config.warmup, steps)
+    if not config.drops:
+        return rate
+    factor = optax.piecewise_constant_schedule(1.0, dict(config.drops))
+    return lambda step: rate(step) * factor(step)
 
 
 def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransformation:

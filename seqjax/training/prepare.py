@@ -113,6 +113,8 @@ def _fit(experiment: Experiment, size: int) -> Any:
     if experiment.objective.one_way and not getattr(model, "causal", isinstance(model, LSTMConfig)):
         cure = "init_from the run of a causal one" if experiment.init_from else "set model.causal=true"
         raise UserError(f"this model reads both ways, so it would see the token that it is to say; {cure}")
+    if experiment.data.layout == "strips" and not isinstance(model, LSTMConfig):
+        raise UserError("data.layout=strips needs a model that goes on from a state; set model=lstm")
     if getattr(model, "decoder_layers", 0) and not experiment.objective.sources:
         raise UserError("this objective gives a decoder no source; set model.decoder_layers=0")
     plain = isinstance(model, TransformerConfig) and not model.decoder_layers

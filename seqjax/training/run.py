@@ -24,6 +24,7 @@ from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
 from seqjax.training.step import State, initial_state, train_step
 from seqjax.training.stopping import EarlyStopping, interruptions
 from seqjax.training.watch import Watch
+from seqjax.types import Params
 
 
 def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int | None = None) -> dict[str, Any]:
@@ -117,8 +118,16 @@ def one_update(prepared: Prepared, optimizer: optax.GradientTransformation) -> C
 
 
 def kept(experiment: Experiment) -> dict[str, Any]:
-    """Returns the settings by which a state holds more than parameters and the optimiser's state."""
+    """Returns the settings of an update by which a state holds more than parameters and the optimiser's state."""
     return {"averaging": optimizers.averaging(experiment.optimizer), "spike": experiment.optimizer.spike}
+
+
+def begin(prepared: Prepared, optimizer: optax.GradientTransformation, params: Params, rows: int) -> State:
+    """Returns the state before the first update, of a run whose batches have so many rows."""
+    data, carry = prepared.experiment.data, None
+    if data.layout == "strips":
+        carry = prepared.model.initial_carry(rows, data.length)
+    return initial_state(params, optimizer, **kept(prepared.experiment), carry=carry)
 
 
 def _begin(
@@ -130,11 +139,11 @@ def _begin(
     folder: Path,
 ) -> tuple[State, int]:
     """Returns the state to go on from and its step: 1. this run's newest checkpoint; 2. `init_from`; 3. afresh."""
-    seed, more = prepared.experiment.run.seed, kept(prepared.experiment)
+    seed, rows = prepared.experiment.run.seed, prepared.experiment.data.batch
     newest = checkpoints.newest()
     if newest is not None:
         like = jax.eval_shape(
-            lambda: initial_state(initialise(prepared.model, rng.key(seed, "params")), optimizer, **more)
+            lambda: begin(prepared, optimizer, initialise(prepared.model, rng.key(seed, "params")), rows)
         )
         state, meta = checkpoints.restore(newest, like, devices.replicated)
         iterator.set_state(meta["iterator"])
@@ -144,4 +153,4 @@ def _begin(
         params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
         print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
         (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
-    return devices.replicate(initial_state(params, optimizer, **more)), 0
+    return devices.replicate(begin(prepared, optimizer, params, rows)), 0

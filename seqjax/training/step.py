@@ -28,6 +28,7 @@ class State:
       opt_state: the optimiser's state.
       average: of the parameters so far, by which the model is judged and used; None without averaging.
       guard: against spikes; None without one.
+      carry: what a recurrent model has read in the rows of the batches before, which it goes on from; None elsewhere.
     """
 
     step: jax.Array
@@ -35,6 +36,7 @@ class State:
     opt_state: Any
     average: Params | None = None
     guard: Guard | None = None
+    carry: Any = None
 
     @property
     def used(self) -> Params:
@@ -43,12 +45,16 @@ class State:
 
 
 def initial_state(
-    params: Params, optimizer: optax.GradientTransformation, averaging: Averaging | None = None, spike: float = 0.0
+    params: Params,
+    optimizer: optax.GradientTransformation,
+    averaging: Averaging | None = None,
+    spike: float = 0.0,
+    carry: Any = None,
 ) -> State:
     """Returns the state before the first update; `averaging` and `spike` are those of `train_step`."""
     average = jax.tree.map(jnp.copy, params) if averaging else None
     guard = initial_guard() if spike else None
-    return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, guard)
+    return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), average, guard, carry)
 
 
 def train_step(
@@ -85,7 +91,9 @@ def train_step(
       reduce: sums a tree of arrays over the devices that share the update (nothing by default).
     """
     key = jax.random.fold_in(key, state.step)
-    grads, pairs = gradients(
+    if state.carry is not None:
+        batch = {**batch, "carry": state.carry}
+    grads, pairs, carry = gradients(
         state.params, batch, key, apply=apply, objective=objective, accumulate=accumulate, reduce=reduce
     )
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -93,10 +101,10 @@ def train_step(
     norm = optax.tree.norm(grads)
     pairs["grad_norm"] = (norm, jnp.ones(()))
     average = None if averaging is None else averaging(state.average, params, opt_state, state.step + 1)
-    after = State(state.step + 1, params, opt_state, average)
+    after = State(state.step + 1, params, opt_state, average, None, carry)
     if state.guard is not None:
         skip, guard = judge(state.guard, norm, spike)
-        before = State(state.step + 1, state.params, state.opt_state, state.average)
+        before = State(state.step + 1, state.params, state.opt_state, state.average, None, carry)
         after = jax.tree.map(lambda old, new: jnp.where(skip, old, new), before, after).replace(guard=guard)
         pairs["skipped"] = (guard.skipped.astype(jnp.float32), jnp.ones(()))
     return after, pairs
@@ -111,32 +119,39 @@ def gradients(
     objective: Objective,
     accumulate: int = 1,
     reduce: Reduce = lambda tree: tree,
-) -> tuple[Params, Pairs]:
-    """Returns the gradient of the loss over the whole batch, and the loss, its terms and metrics as (sum, weight)."""
+) -> tuple[Params, Pairs, Any]:
+    """Returns the gradient of the loss over the whole batch, its terms and metrics as (sum, weight), and the carry.
+
+    No gradient flows into the carry that the batch brings (truncated backpropagation through time); the one returned is
+    where the model has come to, None where the batch brings none.
+    """
     weights, factors = reduce(objective.weights(batch)), objective.term_weights()
 
-    def loss(params: Params, batch: Batch, key: jax.Array | None) -> tuple[jax.Array, Pairs]:
-        terms, metrics = objective.loss(apply, params, batch, key)
+    def loss(params: Params, batch: Batch, key: jax.Array | None) -> tuple[jax.Array, tuple[Pairs, Any]]:
+        terms, metrics, carry = _losses(apply, objective, params, batch, key)
         means = {name: value / _divisor(weights[name]) for name, (value, _) in terms.items()}
         total = sum((factors[name] * mean for name, mean in means.items()), jnp.zeros(()))
-        return total, {"loss": (total, jnp.zeros(()))} | terms | metrics
+        return total, ({"loss": (total, jnp.zeros(()))} | terms | metrics, carry)
 
     differentiate = jax.grad(loss, has_aux=True)
     if accumulate == 1:
-        grads, pairs = differentiate(params, batch, key)
+        grads, (pairs, carry) = differentiate(params, batch, key)
     else:
         micro_batches = jax.tree.map(lambda x: _split(x, accumulate), dict(batch))
 
-        def add(total: Any, inputs: tuple[jax.Array, Batch]) -> tuple[Any, None]:
+        def add(total: Any, inputs: tuple[jax.Array, Batch]) -> tuple[Any, Any]:
             number, micro_batch = inputs
             micro_key = None if key is None else jax.random.fold_in(key, number)
-            return jax.tree.map(jnp.add, total, differentiate(params, micro_batch, micro_key)), None
+            grads, (pairs, carry) = differentiate(params, micro_batch, micro_key)
+            return jax.tree.map(jnp.add, total, (grads, pairs)), carry
 
         first = jax.tree.map(lambda x: x[0], micro_batches)
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(differentiate, params, first, key))
-        (grads, pairs), _ = jax.lax.scan(add, zeros, (jnp.arange(accumulate), micro_batches))
+        grads, (pairs, _) = jax.eval_shape(differentiate, params, first, key)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (grads, pairs))
+        (grads, pairs), carries = jax.lax.scan(add, zeros, (jnp.arange(accumulate), micro_batches))
+        carry = jax.tree.map(_join, carries)
     grads, pairs = reduce((grads, pairs))
-    return grads, pairs | {"loss": (pairs["loss"][0], jnp.ones(()))}
+    return grads, pairs | {"loss": (pairs["loss"][0], jnp.ones(()))}, carry
 
 
 def evaluation_step(
@@ -146,10 +161,25 @@ def evaluation_step(
     apply: Apply,
     objective: Objective,
     reduce: Reduce = lambda tree: tree,
-) -> Pairs:
-    """Returns each loss term and metric of a batch as (sum, weight), without dropout."""
-    terms, metrics = objective.loss(apply, params, batch, None)
-    return reduce(terms | metrics)
+) -> tuple[Pairs, Any]:
+    """Returns each loss term and metric of a batch as (sum, weight), without dropout, and the carry as `gradients`."""
+    terms, metrics, carry = _losses(apply, objective, params, batch, None)
+    return reduce(terms | metrics), carry
+
+
+def _losses(
+    apply: Apply, objective: Objective, params: Params, batch: Batch, key: jax.Array | None
+) -> tuple[Pairs, Pairs, Any]:
+    """Returns the objective's terms and metrics, and the carry with which its model ended."""
+    carries = []
+
+    def remembered(*args: Any, **inputs: Any) -> tuple[Any, Any]:
+        out, carry = apply(*args, **inputs)
+        carries.append(carry)
+        return out, carry
+
+    terms, metrics = objective.loss(remembered, params, batch, key)
+    return terms, metrics, carries[-1] if "carry" in batch else None
 
 
 def _divisor(weight: jax.Array) -> jax.Array:
@@ -160,3 +190,8 @@ def _divisor(weight: jax.Array) -> jax.Array:
 def _split(x: jax.Array, parts: int) -> jax.Array:
     """[B, ...] -> [parts, B / parts, ...], every `parts`-th row together: rows stay on the device that holds them."""
     return x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1)
+
+
+def _join(x: jax.Array) -> jax.Array:
+    """The inverse of `_split`."""
+    return x.swapaxes(0, 1).reshape(x.shape[0] * x.shape[1], *x.shape[2:])

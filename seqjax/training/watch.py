@@ -32,7 +32,7 @@ class Watch:
         learning_rate: Callable[[int], Any],
         log_every: int,
     ):
-        """Begins with nothing pending; `begin` comes before the first update.
+        """Begins with nothing pending.
 
         Args:
           folder: of the run, for the evidence of a divergence.
@@ -45,6 +45,7 @@ class Watch:
         self._learning_rate, self._log_every = learning_rate, log_every
         self._pending: tuple[int, Pairs, Mapping[str, np.ndarray]] | None = None
         self.last: dict[str, float] = {}
+        self.begin(0, math.nan)
 
     def begin(self, tokens: int, utilisation: float) -> None:
         """From here on batches have this shape; the next update is compiled first.
@@ -63,9 +64,7 @@ class Watch:
         if self._compile_seconds is None:
             self._compile_seconds = time.perf_counter() - self._clock  # dispatch returns once compiled
             jax.block_until_ready(pairs)
-            self._clock = time.perf_counter()
-        else:
-            self._updates += 1
+            self._clock, self._updates = time.perf_counter(), -1  # this update is done before the clock starts
         self.settle()
         self._pending = (step, pairs, batch)
 
@@ -80,6 +79,7 @@ class Watch:
         step, pairs, batch = self._pending
         self._pending = None
         values = {f"train/{name}": float(a) / float(w) for name, (a, w) in jax.device_get(pairs).items() if w > 0}
+        self._updates += 1
         if not math.isfinite(values["train/loss"]):
             raise Diverged(self._keep_evidence(step, values["train/loss"], batch))
         values["train/lr"] = float(self._learning_rate(step - 1))
@@ -107,7 +107,7 @@ class Watch:
 
     def _speed(self) -> dict[str, float]:
         out = {} if self._compile_seconds is None else {"compile_s": self._compile_seconds}
-        if self._updates:
+        if self._updates > 0:
             seconds = (time.perf_counter() - self._clock) / self._updates
             out["tokens_per_s"] = self._tokens / seconds
             if math.isfinite(self._utilisation):

@@ -27,9 +27,16 @@ def call(capsys, *arguments):
 @pytest.fixture(scope="module")
 def language(tmp_path_factory):
     folder = tmp_path_factory.mktemp("language")
-    arguments = ["train", "quickstart_clm", "--tiny", "--run", str(folder), "parallel.devices=1", "--quiet"]
-    assert launch.main(arguments) == 0
+    assert launch.main(short_run(folder)) == 0
     return folder
+
+
+def short_run(folder):
+    """Returns the command line of a run on a few functions: what is scored whole should be short."""
+    text = folder.parent / "functions.py"
+    text.write_text("".join(f"def f{i}(x):\n    return x + {i}\n\n" for i in range(120)))
+    arguments = ["train", "quickstart_clm", "--tiny", "--run", str(folder), "parallel.devices=1", "--quiet"]
+    return [*arguments, f"data=text:{text}", f"data.source.test=text:{text}"]
 
 
 def test_help_everywhere():
@@ -98,9 +105,8 @@ def test_reproduce_gives_identical_bits_and_diff_finds_what_was_changed(capsys, 
     assert found["values_compared"] > 10
     assert call(capsys, "diff", language, tmp_path / "again")["ingredients"] == {}
 
-    other = tmp_path / "other"
-    arguments = ["train", "quickstart_clm", "--tiny", "--run", str(other), "parallel.devices=1", "--quiet"]
-    assert launch.main([*arguments, "optimizer.b1=0.8"]) == 0
+    other = language.parent / "other"
+    assert launch.main([*short_run(other), "optimizer.b1=0.8"]) == 0
     capsys.readouterr()
     found = call(capsys, "diff", language, other)
     assert found["first_ingredient"] == "config"

@@ -80,6 +80,21 @@ def test_a_shifted_stream_still_holds_the_text_in_order():
         assert len(real) == min(17, max(len(text) - 16 * index - 5, 0))
 
 
+@pytest.mark.parametrize("strips", [1, 3, 4])
+def test_strips_are_read_on_from_row_to_row(strips):
+    rows, each = all_rows("strips", "continuous", lookahead=1, strips=strips)
+    text, places = corpus().tokens, len(each) // strips * 16
+    assert rows.strips == strips
+    assert places * strips > len(text) - 17 * strips
+    for strip in range(strips):
+        parts = each[strip::strips]
+        inputs = [row["tokens"][:16][row["segments"][:16] > 0] for row in parts]
+        read = np.concatenate(inputs)
+        np.testing.assert_array_equal(read, text[strip * places :][: len(read)])
+        positions = np.concatenate([row["positions"][:16][row["segments"][:16] > 0] for row in parts])
+        np.testing.assert_array_equal(positions, np.arange(len(read)))
+
+
 def test_labelled_rows_are_one_for_each_document():
     source = corpus(label=np.arange(len(LENGTHS), dtype=np.int32))
     _, made = all_rows("pad", "wrapped", whole=True, source=source)

@@ -19,16 +19,6 @@ from seqjax.data.stdlib_syntax import TAGS, SourceFile, documentation, passages,
 from seqjax.errors import UserError
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def use_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQJAX_CACHE", str(cache))
-
-
 def snippet(text: str, package: str = "demo") -> tuple[SourceFile, ast.Module]:
     return SourceFile(f"{package}/x.py", package, text, "train"), ast.parse(text)
 

@@ -10,8 +10,8 @@ from seqjax.training.step import gradients
 
 
 def compiled_gradients(params, batch, key, **settings):
-    """`seqjax.training.step.gradients`, compiled."""
-    return jax.jit(functools.partial(gradients, **settings))(params, batch, key)
+    """(gradient, pairs) of `seqjax.training.step.gradients`, compiled."""
+    return jax.jit(functools.partial(gradients, **settings))(params, batch, key)[:2]
 
 
 def compiled_loss(objective, apply, params, batch):

@@ -15,6 +15,8 @@ from seqjax.data.pipeline import Data
 from seqjax.data.rows import LAYOUTS
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
+from seqjax.models.model import ModelConfig
+from seqjax.models.rnn import LSTMConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.denoisers import Denoisers
@@ -22,6 +24,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
@@ -29,9 +32,9 @@ from seqjax.training.run import train
 
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
-    "pair": PairedMLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
+    "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
 }  # fmt: skip
-ONE_WAY = ("clm", "prefix", "span", "denoisers", "multitask")
+ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
 
 
 def text(folder, documents=60):
@@ -63,7 +66,7 @@ def text(folder, documents=60):
 
 def experiment(spec, objective="clm", **changes):
     """Returns an experiment of seconds; `changes` are of its Run."""
-    model = TransformerConfig(
+    model: ModelConfig = TransformerConfig(
         layers=1,
         width=16,
         heads=2,
@@ -73,6 +76,9 @@ def experiment(spec, objective="clm", **changes):
         dropout=0.1,
         decoder_layers=int(OBJECTIVES[objective].sources),
     )
+    layout = next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts)
+    if objective == "strips":  # a model that goes on from the state in which the batch before left it
+        model, layout = LSTMConfig(width=16, dropout=0.1), "strips"
     run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
     return Experiment(
         name=f"test-{objective}",
@@ -81,7 +87,7 @@ def experiment(spec, objective="clm", **changes):
             tokenizer="bytes",
             length=32,
             batch=8,
-            layout=next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts),
+            layout=layout,
         ),
         model=model,
         objective=OBJECTIVES[objective],

@@ -80,8 +80,8 @@ def test_packed_equals_unpacked(name):
     packed = next(dataset.evaluation("train", 0))
     assert packed["segments"].max() > 2
     score = jax.jit(functools.partial(gradients, apply=model.apply, objective=dataset.objective))
-    grads, pairs = score(params, packed, None)
-    grads_apart, pairs_apart = score(params, apart(packed), None)
+    grads, pairs, _ = score(params, packed, None)
+    grads_apart, pairs_apart, _ = score(params, apart(packed), None)
     for term, (value, weight) in pairs.items():
         np.testing.assert_allclose(pairs_apart[term][0] / pairs_apart[term][1], value / weight, rtol=1e-6)
         assert float(pairs_apart[term][1]) == float(weight)

@@ -49,11 +49,6 @@ class Child:
             command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=dict(os.environ)
         )
 
-    def wait(self):
-        _, errors = self.process.communicate(timeout=240)
-        assert self.process.returncode == 0, errors.decode()[-2000:]
-        return errors.decode()
-
     def signal_at(self, step, number):
         """Sends a signal as soon as the metrics of `step` stand in the file."""
         deadline = time.time() + 240
@@ -67,28 +62,9 @@ class Child:
         return self.process.returncode, errors.decode()
 
 
-@pytest.mark.parametrize(
-    ("objective", "windows"), [("clm", ((4, 16), (18, 34))), ("mlm", ((4, 12), (14, 22), (24, 34)))], ids=["clm", "mlm"]
-)
-def test_kill_minus_nine_and_resume_is_bit_equal(objective, windows, spec, tmp_path):
-    """Kills and resumes in a row, at random steps; then the run to its end."""
-    config = experiment(spec, objective, steps=40, eval_every=10, save_every=3)
-    train(config, tmp_path / "whole", quiet=True)
-    chooser = random.Random(objective)
-    killed = 0
-    for low, high in windows:
-        code, _ = Child(config, tmp_path / "broken").signal_at(chooser.randint(low, high), signal.SIGKILL)
-        killed += code == -signal.SIGKILL
-    assert killed == len(windows)
-    Child(config, tmp_path / "broken").wait()
-    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
-    same_parameters(tmp_path / "broken", tmp_path / "whole")
-    assert checkpoint.steps(tmp_path / "broken") == checkpoint.steps(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("objective", sorted(OBJECTIVES.keys() - {"clm", "mlm"}))
-def test_two_kills_for_every_objective(objective, spec, tmp_path):
-    """With an average of the parameters and a guard against spikes, which must come back too."""
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_two_kills_and_resumes_are_bit_equal(objective, spec, tmp_path):
+    """At random steps, in a row; with an average of the parameters and a guard against spikes, which come back too."""
     config = experiment(spec, objective, steps=18, eval_every=9, save_every=3)
     config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, ema=0.9, spike=1.2))
     train(config, tmp_path / "whole", quiet=True)
@@ -97,6 +73,7 @@ def test_two_kills_for_every_objective(objective, spec, tmp_path):
     train(config, tmp_path / "broken", quiet=True)
     assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
     same_parameters(tmp_path / "broken", tmp_path / "whole")
+    assert checkpoint.steps(tmp_path / "broken") == checkpoint.steps(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
@@ -133,11 +110,11 @@ def test_resume_on_fewer_devices_keeps_order_and_loss(backend, spec, tmp_path):
 
 def test_early_stopping_counts_across_a_resume_and_best_is_kept(spec, tmp_path):
     """The rate is so high that the loss only rises: stop after `patience` evaluations without a new best."""
-    config = experiment(spec, steps=60, eval_every=2, patience=4, keep=1)
+    config = experiment(spec, steps=60, eval_every=2, patience=2, keep=1)
     config = dataclasses.replace(config, optimizer=Optimizer(peak_lr=0.5, schedule="constant"))
     whole = train(config, tmp_path / "whole", quiet=True)
     assert whole["status"] == "stopped early"
-    assert whole["step"] == whole["best_step"] + 2 * 4
+    assert whole["step"] == whole["best_step"] + 2 * 2
     train(config, tmp_path / "broken", quiet=True, until=whole["step"] - 3)
     broken = train(config, tmp_path / "broken", quiet=True)
     assert {key: broken[key] for key in ("step", "best_step", "best")} == {

@@ -79,7 +79,7 @@ def test_division_changes_nothing(case, backend, devices, accumulate):
     model, params, objective, batch = setting(case)
     places = Devices(Parallel(backend, devices))
     function = functools.partial(gradients, apply=model.apply, objective=objective, accumulate=accumulate)
-    grads, pairs = places.spread(function)(places.replicate(params), places.put(batch), None)
+    grads, pairs, _ = places.spread(function)(places.replicate(params), places.put(batch), None)
     loss, expected = by_hand(case)
     value, weight = jax.device_get(pairs["loss"])
     np.testing.assert_allclose(value / weight, loss, atol=1e-6)
@@ -113,7 +113,7 @@ def test_an_update_is_the_optimizers(rng):
 def test_a_batch_without_weight_is_no_update_and_no_nan():
     model, params, objective, batch = setting("clm")
     empty = batch | {"weights": np.zeros_like(batch["weights"])}
-    grads, pairs = jax.jit(functools.partial(gradients, apply=model.apply, objective=objective))(params, empty, None)
+    grads, pairs, _ = jax.jit(functools.partial(gradients, apply=model.apply, objective=objective))(params, empty, None)
     assert float(pairs["loss"][0]) == 0.0
     assert all(not np.asarray(x).any() for x in jax.tree.leaves(grads))
 
