@@ -12,7 +12,7 @@ from seqjax.config import derive
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.objectives.clm import CLM
 from seqjax.training.optimizers import Optimizer
 
@@ -24,7 +24,7 @@ def experiment() -> Experiment:
     return Experiment(
         name="stdlib_lstm",
         data=Data(source=Source(train="stdlib/docs"), tokenizer="bpe:4096", length=64, batch=32),
-        model=LSTMConfig(vocab_size=4096),
+        model=RNNConfig(vocab_size=4096),
         objective=CLM(),
         optimizer=Optimizer(peak_lr=3e-3, warmup=50, weight_decay=0.0, clip=5.0),
         run=Run(steps=800, log_every=20, eval_every=200),

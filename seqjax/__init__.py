@@ -25,7 +25,7 @@ _HOMES = {
     "seqjax.evaluation.evaluate": ("predictor", "report", "scorer"),
     "seqjax.experiment": ("Experiment", "Run"),
     "seqjax.models.model": ("build", "initialise", "shapes"),
-    "seqjax.models.rnn": ("LSTMConfig",),
+    "seqjax.models.rnn": ("RNNConfig",),
     "seqjax.models.transformer_config": ("TransformerConfig",),
     "seqjax.objectives.clm": ("CLM",),
     "seqjax.objectives.mlm": ("MLM",),

@@ -3,8 +3,8 @@
 """Frozen dataclasses as configuration: typed overrides, JSON both ways, and differences.
 
 A configuration is a tree of frozen dataclasses. Its leaves are int, float, bool, str, None, or tuples of these. A field
-may be a union of dataclasses (`model: TransformerConfig | LSTMConfig`); in JSON such a node says which one under "kind"
-("transformer", "lstm": the class name in lower case without "Config").
+may be a union of dataclasses (`model: TransformerConfig | RNNConfig`); in JSON such a node says which one under "kind"
+("transformer", "rnn": the class name in lower case without "Config").
 """
 
 import copy
@@ -29,7 +29,7 @@ def override(config: T, assignments: Iterable[str]) -> T:
 
     A value given to a node that is itself a dataclass sets that node's shorthand field (its class attribute
     `shorthand`, as in `data=text:/corpus/*.txt`); given to a union of dataclasses it names the class to use, with that
-    class's defaults (`model=lstm`).
+    class's defaults (`model=rnn`).
 
     Raises:
       UserError: no "=", an unknown key (the nearest one is named), or a value of the wrong type.

@@ -24,13 +24,26 @@ from seqjax.objectives.prefix_lm import PrefixLM
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 
 SEEDS = 2**32  # a seed is less: that is what JAX keeps of one
 
 
-Objectives = CLM | PrefixLM | SpanCorruption | Denoisers | MLM | PairedMLM | RTD | Multitask | Classification | Tagging
+Objectives = (
+    CLM
+    | PrefixLM
+    | SpanCorruption
+    | Denoisers
+    | MLM
+    | PairedMLM
+    | RTD
+    | Multitask
+    | TextToText
+    | Classification
+    | Tagging
+)
 
 
 @dataclasses.dataclass(frozen=True)

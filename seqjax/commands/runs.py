@@ -86,7 +86,7 @@ def generate(
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
     ids = tokenizer.encode(prompt)
-    if tokenizer.bos >= 0 and experiment.data.layout != "stream":  # as documents began in training
+    if tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
         ids = [tokenizer.bos, *ids]
     if not ids:
         raise UserError("the prompt is empty; give at least one character with --prompt")

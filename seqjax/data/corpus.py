@@ -94,7 +94,7 @@ def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[
     Args:
       records: what to tokenise.
       tokenizer: by what.
-      reads: "text", "label" (text, perhaps pair, and a class) or "tags" (words and their tags).
+      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class) or "tags" (words and their tags).
       labels: names of classes or tags; their order gives the ids.
 
     Raises:
@@ -143,10 +143,10 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 firsts += [len(ids) for ids in documents]
                 if reads == "label":
                     numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places]
-                    if "pair" in records[start]:
-                        pair = True
-                        seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
-                        documents = [a + b for a, b in zip(documents, seconds, strict=True)]
+                if reads == "pair" or (reads == "label" and "pair" in records[start]):
+                    pair = True
+                    seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
+                    documents = [a + b for a, b in zip(documents, seconds, strict=True)]
             for ids in documents:
                 out.write(np.asarray([*ids, tokenizer.eos], dtype).tobytes())
                 lengths.append(len(ids) + 1)

@@ -57,7 +57,8 @@ def sentence_embeddings(
     if pool not in POOLS:
         raise UserError(f"pool '{pool}' is not one of {', '.join(POOLS)}")
     rows = [_framed(ids, tokenizer, _limit(model, length)) for ids in tokenizer.encode_batch(list(texts))]
-    out = np.zeros((len(rows), model.trunk.config.width), np.float32)
+    config = model.trunk.config
+    out = np.zeros((len(rows), getattr(config, "output_width", config.width)), np.float32)
     for places, tokens_BL, segments_BL in _batches(rows, batch):
         found = _vectors(model, pool)(params, tokens_BL, segments_BL)
         out[places] = np.asarray(found)[: len(places)]

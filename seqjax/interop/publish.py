@@ -15,7 +15,7 @@ from seqjax.interop import engine, files, texts
 from seqjax.interop.engine import Tensors
 from seqjax.interop.family import Family
 from seqjax.interop.folders import FAMILIES, head_names
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
@@ -38,7 +38,7 @@ def write(path: str | Path, config: Any, params: Params, tokenizer: Tokenizer | 
     Raises:
       UserError: settings or parameters that no published architecture has, or a folder that cannot be written.
     """
-    if isinstance(config, LSTMConfig):
+    if isinstance(config, RNNConfig):
         raise UserError("only Transformers have a published format; export this model as stablehlo")
     plain = trees.unstack_layers(params) if getattr(config, "scan", False) else params
     chosen, tensors = _fitting(config, plain, family)

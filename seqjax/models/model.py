@@ -9,24 +9,25 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.cells import CELLS
 from seqjax.models.deberta import Deberta, DebertaConfig
 from seqjax.models.heads import Scored, VocabularyHead
-from seqjax.models.rnn import LSTM, LSTMConfig
+from seqjax.models.rnn import RNN, RNNConfig
 from seqjax.models.transformer import Transformer
 from seqjax.models.transformer_config import DTYPES, TransformerConfig
 from seqjax.types import Params
 
-ModelConfig = TransformerConfig | DebertaConfig | LSTMConfig
+ModelConfig = TransformerConfig | DebertaConfig | RNNConfig
 
 
 class Model(nn.Module):
     """tokens [B, L] -> logits, by `head(trunk(tokens))`.
 
-    Recurrent and attention trunks share one signature: given a carry (LSTM state or key-value cache) the call continues
+    Recurrent and attention trunks share one signature: given a carry (states or key-value cache) the call continues
     from it and returns the next one, so training (no carry), prefill and decoding are the same call.
     """
 
-    trunk: Transformer | Deberta | LSTM
+    trunk: Transformer | Deberta | RNN
     head: nn.Module
 
     def hidden(self, tokens_BL: jax.Array, **inputs: Any) -> tuple[jax.Array, Any]:
@@ -78,8 +79,8 @@ class Model(nn.Module):
 
 def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
     """Returns the model of these settings, with their vocabulary head unless another is given."""
-    if isinstance(config, LSTMConfig):
-        return Model(LSTM(config), head or vocabulary_head(config))
+    if isinstance(config, RNNConfig):
+        return Model(RNN(config), head or vocabulary_head(config))
     if isinstance(config, TransformerConfig):
         return Model(Transformer(config), head or vocabulary_head(config))
     if head is not None:  # the enhanced mask decoder serves the vocabulary alone (He et al. 2021, section 3.2)
@@ -89,7 +90,7 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
 
 def vocabulary_head(config: ModelConfig) -> VocabularyHead:
     """Returns the vocabulary head of these settings."""
-    if isinstance(config, LSTMConfig):
+    if isinstance(config, RNNConfig):
         return VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True)
     return VocabularyHead(
         vocab_size=config.vocab_size,
@@ -120,6 +121,14 @@ def _fresh(model: Model, key: jax.Array) -> Params:
     return model.init(key, tokens, **source)["params"]
 
 
+def encoder_alone(config: TransformerConfig, params: Params) -> tuple[TransformerConfig, Params]:
+    """Returns an encoder-decoder's encoder as a model of its own: settings, and parameters in their layout."""
+    parts = dict(params["trunk"])
+    encoder = parts.pop("encoder")
+    del parts["decoder"]
+    return dataclasses.replace(config, decoder_layers=0, causal=False), dict(params) | {"trunk": parts | dict(encoder)}
+
+
 def training_flops(config: ModelConfig, rows: int, length: int, predictions: int) -> float:
     """Returns the model FLOPs of one update: forward and backward, nothing recomputed counted.
 
@@ -134,8 +143,10 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
       predictions: how many places of each row the output layer runs at.
     """
     tokens = rows * length
-    if isinstance(config, LSTMConfig):
-        trunk = tokens * 6.0 * config.layers * 8 * config.width**2
+    if isinstance(config, RNNConfig):
+        gates, ways = CELLS[config.cell].gates * config.width, 2 if config.bidirectional else 1
+        inputs = (config.embed_width or config.width) + (config.layers - 1) * config.output_width
+        trunk = tokens * 6.0 * ways * gates * (inputs + config.layers * config.width)
     elif isinstance(config, DebertaConfig):
         weights = config.layers * (4 * config.width**2 + 2 * config.width * config.mlp_width)
         rows_of_distances = 2 * (config.relative_buckets or config.span) * (config.c2p + config.p2c)
@@ -150,5 +161,5 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
             asking = each + 2 * predictions * heads + 2 * config.width * heads + 2 * length * heads
             answering = 2 * config.width * key_heads
             trunk += 6.0 * rows * config.decoder_layers * (predictions * asking + length * answering)
-    table_width = getattr(config, "embed_width", 0) or config.width
+    table_width = getattr(config, "output_width", 0) or getattr(config, "embed_width", 0) or config.width
     return trunk + 6.0 * rows * predictions * table_width * config.vocab_size

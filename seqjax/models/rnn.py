@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recurrent stack with the Transformer's signature: the carry is the LSTM's state instead of a cache."""
+"""Recurrent stack with the Transformer's signature: the carry is the layers' states instead of a cache."""
 
 import dataclasses
 
@@ -9,103 +9,164 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from seqjax.config import require
+from seqjax.config import require, require_choice
+from seqjax.errors import UserError
+from seqjax.models.cells import CELLS, State, Weights, normalised
 from seqjax.models.layers import Linear
 from seqjax.models.positions import from_segments
 
 
 @dataclasses.dataclass(frozen=True)
-class LSTMConfig:
-    """Settings of an LSTM language model. The defaults are the small model of Zaremba et al. 2014, section 4.1."""
+class RNNConfig:
+    """Settings of a recurrent stack. The defaults are the small LSTM of Zaremba et al. 2014, section 4.1."""
 
     vocab_size: int = 0  # 0: that of the tokenizer
+    cell: str = "lstm"  # "lstm", "gru" (reset before the product), "gru_after" (after it), "rnn" or "rnn_relu"
     layers: int = 2
-    width: int = 200
-    dropout: float = 0.0  # on the connections between layers only (ibid., section 3.2)
+    width: int = 200  # of a state
+    embed_width: int = 0  # of the token embeddings; 0: width
+    bidirectional: bool = False  # each layer reads both ways and hands on both states side by side
+    dropout: float = 0.0  # on what goes into and out of layers (Zaremba et al. 2014, section 3.2)
+    recurrent_dropout: float = 0.0  # on what a state tells the next, one mask for all places (Gal & Ghahramani 2016)
+    variational: bool = False  # one mask for all places there too
+    layer_norm: bool = False  # of both shares of the gates, and of an LSTM's memory (Ba et al. 2016)
+    peephole: bool = False  # an LSTM's gates see its memory (Gers & Schmidhuber 2000)
     forget_bias: float = 0.0  # added to the forget gate's initial bias; 1 helps long memories (Jozefowicz et al. 2015)
     init_scale: float = 0.1  # weights are uniform in +-init_scale
+    orthogonal: bool = False  # each recurrent block begins orthogonal (Saxe et al. 2014)
     tied: bool = False
 
     def __post_init__(self) -> None:
+        require_choice(self, "model", {"cell": CELLS})
         require(self, "model", ("layers", "width"), 1)
-        require(self, "model", ("vocab_size", "init_scale"), 0)
-        require(self, "model", ("dropout",), 0, 1)
+        require(self, "model", ("vocab_size", "init_scale", "embed_width"), 0)
+        require(self, "model", ("dropout", "recurrent_dropout"), 0, 1)
+        if self.cell != "lstm" and (self.peephole or self.forget_bias):
+            raise UserError(f"model.peephole and model.forget_bias are of an lstm, not of model.cell={self.cell}")
+        if self.tied and self.output_width != (self.embed_width or self.width):
+            raise UserError("model.tied=true needs embeddings as wide as what the last layer hands on")
+
+    @property
+    def causal(self) -> bool:
+        """Whether each place depends on those before it alone."""
+        return not self.bidirectional
+
+    @property
+    def output_width(self) -> int:
+        """Width of what a layer hands on."""
+        return self.width * (2 if self.bidirectional else 1)
 
 
 @flax.struct.dataclass
-class LSTMState:
-    """Hidden and cell state of one layer."""
-
-    h_BD: jax.Array
-    c_BD: jax.Array
-
-
-@flax.struct.dataclass
-class LSTMCarry:
+class RNNCarry:
     """What a recurrent model has read so far."""
 
-    layers: tuple[LSTMState, ...]
+    layers: tuple[State, ...]
     count_B: jax.Array  # real tokens read by each row
 
-    def take(self, rows_B: jax.Array) -> "LSTMCarry":
+    def take(self, rows_B: jax.Array) -> "RNNCarry":
         """Returns the carry of these rows of the batch, each as often as it is named."""
         return jax.tree.map(lambda leaf: leaf[rows_B], self)
 
 
-def lstm_step(gates_B4D: jax.Array, state: LSTMState, recurrent_D4D: jax.Array) -> LSTMState:
-    """One step of an LSTM (Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; no peepholes).
+class Direction(nn.Module):
+    """A cell run over the places of each row, forwards or backwards: (x, first, real, state) -> (y, state)."""
 
-    Args:
-      gates_B4D: W x_t + b, the input's share of the gates i, f, g, o, side by side.
-      state: h and c of the step before.
-      recurrent_D4D: U.
-    """
-    i, f, g, o = jnp.split(gates_B4D + state.h_BD @ recurrent_D4D, 4, axis=-1)
-    c_BD = jax.nn.sigmoid(f) * state.c_BD + jax.nn.sigmoid(i) * jnp.tanh(g)
-    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(c_BD), c_BD)
-
-
-class LSTMLayer(nn.Module):
-    """(x, positions, carry) -> (y, carry): resets where a document begins, and padding leaves the state alone."""
-
-    forget_bias: float
-    kernel_init: nn.initializers.Initializer
+    config: RNNConfig
+    backwards: bool = False
 
     @nn.compact
     def __call__(
-        self, x_BLD: jax.Array, positions_BL: jax.Array, segments_BL: jax.Array, state: LSTMState
-    ) -> tuple[jax.Array, LSTMState]:
-        width = state.h_BD.shape[-1]
-        gates_BL4D = Linear(4 * width, kernel_init=self.kernel_init, name="input")(x_BLD)
-        recurrent_D4D = self.param("recurrent", self.kernel_init, (width, 4 * width), jnp.float32)
-        forget_4D = jnp.zeros(4 * width).at[width : 2 * width].set(self.forget_bias)
-        gates_BL4D = gates_BL4D + forget_4D[None, None, :]
+        self, x_BLD: jax.Array, first_BL: jax.Array, real_BL: jax.Array, state: State, train: bool
+    ) -> tuple[jax.Array, State]:
+        """Runs it.
 
-        def step(state: LSTMState, inputs: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[LSTMState, jax.Array]:
-            gates_B4D, position_B, segment_B = inputs
-            real_B1, first_B1 = (segment_B > 0)[:, None], (position_B == 0)[:, None]
-            before = jax.tree.map(lambda leaf: jnp.where(first_B1 & real_B1, 0.0, leaf), state)
-            after = lstm_step(gates_B4D, before, recurrent_D4D)
-            state = jax.tree.map(lambda new, old: jnp.where(real_B1, new, old), after, state)
+        Args:
+          x_BLD: what the layer below hands on.
+          first_BL: where the state is forgotten, before the place is read.
+          real_BL: False at padding, which leaves the state alone.
+          state: where to begin.
+          train: dropout on.
+        """
+        c, cell = self.config, CELLS[self.config.cell]
+        gates_BLG = Linear(cell.gates * c.width, kernel_init=_uniform(c.init_scale), name="input")(x_BLD)
+        if c.layer_norm:
+            gates_BLG = normalised(gates_BLG) * self._ones("input_scale", cell.gates * c.width)[None, None, :]
+        if c.forget_bias:
+            forget_G = jnp.zeros(cell.gates * c.width).at[c.width : 2 * c.width].set(c.forget_bias)
+            gates_BLG = gates_BLG + forget_G[None, None, :]
+        weights = self._weights(x_BLD.shape[0], train)
+
+        def step(state: State, inputs: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[State, jax.Array]:
+            gates_BG, first_B, real_B = inputs
+            before = jax.tree.map(lambda leaf: jnp.where((first_B & real_B)[:, None], 0.0, leaf), state)
+            after = cell.step(gates_BG, before, weights)
+            state = jax.tree.map(lambda new, old: jnp.where(real_B[:, None], new, old), after, state)
             return state, state.h_BD
 
-        inputs = (gates_BL4D.swapaxes(0, 1), positions_BL.T, segments_BL.T)
-        state, y_LBD = jax.lax.scan(step, state, inputs)
+        inputs = (gates_BLG.swapaxes(0, 1), first_BL.T, real_BL.T)
+        state, y_LBD = jax.lax.scan(step, state, inputs, reverse=self.backwards)
         return y_LBD.swapaxes(0, 1), state
 
+    def _weights(self, batch: int, train: bool) -> Weights:
+        c, cell = self.config, CELLS[self.config.cell]
+        init = _orthogonal_blocks if c.orthogonal else _uniform(c.init_scale)
+        weights = {"recurrent": self.param("recurrent", init, (c.width, cell.gates * c.width), jnp.float32)}
+        if c.cell == "gru_after":
+            weights["recurrent_bias"] = self.param("recurrent_bias", nn.initializers.zeros, (c.width,), jnp.float32)
+        if c.peephole:
+            weights["peephole"] = self.param("peephole", _uniform(c.init_scale), (3, c.width), jnp.float32)
+        if c.layer_norm:
+            weights["recurrent_scale"] = self._ones("recurrent_scale", cell.gates * c.width)
+        if c.layer_norm and cell.remembers:
+            weights["cell_scale"] = self._ones("cell_scale", c.width)
+            weights["cell_bias"] = self.param("cell_bias", nn.initializers.zeros, (c.width,), jnp.float32)
+        if train and c.recurrent_dropout:
+            keep = 1.0 - c.recurrent_dropout
+            weights["mask_BD"] = jax.random.bernoulli(self.make_rng("dropout"), keep, (batch, c.width)) / keep
+        return weights
 
-class LSTM(nn.Module):
-    """Embedding and LSTM layers: tokens [B, L] -> hidden states [B, L, D]. Used through `seqjax.models.build`."""
+    def _ones(self, name: str, width: int) -> jax.Array:
+        return self.param(name, nn.initializers.ones, (width,), jnp.float32)
 
-    config: LSTMConfig
+
+class RNNLayer(nn.Module):
+    """One layer, which reads one way or both."""
+
+    config: RNNConfig
+
+    def setup(self) -> None:
+        self.forward = Direction(self.config)
+        if self.config.bidirectional:
+            self.backward = Direction(self.config, backwards=True)
+
+    def __call__(
+        self, x_BLD: jax.Array, positions_BL: jax.Array, segments_BL: jax.Array, state: State, train: bool
+    ) -> tuple[jax.Array, State]:
+        """Returns what the layer hands on, [B, L, D] or [B, L, 2 D], and the state of its forward direction."""
+        real_BL = segments_BL > 0
+        y_BLD, state = self.forward(x_BLD, positions_BL == 0, real_BL, state, train)
+        if not self.config.bidirectional:
+            return y_BLD, state
+        last_BL = segments_BL != jnp.pad(segments_BL[:, 1:], [(0, 0), (0, 1)])
+        fresh = CELLS[self.config.cell].initial(x_BLD.shape[0], self.config.width)
+        z_BLD, _ = self.backward(x_BLD, last_BL, real_BL, fresh, train)
+        return jnp.concatenate([y_BLD, z_BLD], axis=-1), state
+
+
+class RNN(nn.Module):
+    """Embedding and recurrent layers: tokens [B, L] -> hidden states [B, L, D]. Used through `seqjax.models.build`.
+
+    A layer's states begin at zero where a document does, and padding, wherever it stands, changes nothing.
+    """
+
+    config: RNNConfig
 
     def setup(self) -> None:
         c = self.config
-        init = nn.initializers.uniform(2 * c.init_scale)
-        symmetric = lambda key, shape, dtype=jnp.float32: init(key, shape, dtype) - c.init_scale  # noqa: E731
-        self.tokens = nn.Embed(c.vocab_size, c.width, embedding_init=symmetric)
-        self.layer = [LSTMLayer(c.forget_bias, symmetric) for _ in range(c.layers)]
-        self.drop = nn.Dropout(c.dropout)
+        self.tokens = nn.Embed(c.vocab_size, c.embed_width or c.width, embedding_init=_uniform(c.init_scale))
+        self.layer = [RNNLayer(c) for _ in range(c.layers)]
+        self.drop = nn.Dropout(c.dropout, broadcast_dims=(1,) if c.variational else ())
 
     def __call__(
         self,
@@ -114,11 +175,13 @@ class LSTM(nn.Module):
         positions_BL: jax.Array | None = None,
         segments_BL: jax.Array | None = None,
         token_types_BL: jax.Array | None = None,
-        carry: LSTMCarry | None = None,
+        carry: RNNCarry | None = None,
         train: bool = False,
-    ) -> tuple[jax.Array, LSTMCarry | None]:
+    ) -> tuple[jax.Array, RNNCarry | None]:
         """Returns hidden states [B, L, D] and the carry; see `seqjax.models.model.Model`."""
-        del token_types_BL  # an LSTM reads a pair as one text
+        del token_types_BL  # a recurrent model reads a pair as one text
+        if carry is not None and self.config.bidirectional:
+            raise UserError("a bidirectional model reads its whole row at once; it has no state to go on from")
         segments_BL = jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
         before = self.initial_carry(tokens_BL.shape[0], 0) if carry is None else carry
         if positions_BL is None:
@@ -126,20 +189,33 @@ class LSTM(nn.Module):
         x_BLD = self.tokens(tokens_BL)
         states = []
         for layer, state in zip(self.layer, before.layers, strict=True):
-            x_BLD, state = layer(self.drop(x_BLD, deterministic=not train), positions_BL, segments_BL, state)
+            x_BLD = self.drop(x_BLD, deterministic=not train)
+            x_BLD, state = layer(x_BLD, positions_BL, segments_BL, state, train)
             states.append(state)
         x_BLD = self.drop(x_BLD, deterministic=not train)
         count_B = before.count_B + jnp.sum(segments_BL > 0, axis=1, dtype=jnp.int32)
-        return x_BLD, None if carry is None else LSTMCarry(tuple(states), count_B)
+        return x_BLD, None if carry is None else RNNCarry(tuple(states), count_B)
 
     def table(self) -> jax.Array:
         """Returns the token embedding [V, D], for a tied output layer."""
         return self.tokens.embedding
 
     @nn.nowrap
-    def initial_carry(self, batch: int, length: int) -> LSTMCarry:
-        """Returns the zero state for `batch` rows; `length` is not needed, an LSTM reads any number of tokens."""
+    def initial_carry(self, batch: int, length: int) -> RNNCarry:
+        """Returns the zero states for `batch` rows; `length` is not needed, a state takes any number of tokens."""
         del length
-        zeros = jnp.zeros((batch, self.config.width), jnp.float32)
-        states = tuple(LSTMState(zeros, zeros) for _ in range(self.config.layers))
-        return LSTMCarry(states, jnp.zeros((batch,), jnp.int32))
+        state = CELLS[self.config.cell].initial(batch, self.config.width)
+        return RNNCarry((state,) * self.config.layers, jnp.zeros((batch,), jnp.int32))
+
+
+def _uniform(scale: float) -> nn.initializers.Initializer:
+    """Uniform in +-scale."""
+    draw = nn.initializers.uniform(2 * scale)
+    return lambda key, shape, dtype=jnp.float32: draw(key, shape, dtype) - scale
+
+
+def _orthogonal_blocks(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    """[D, G * D] as G orthogonal matrices."""
+    keys = jax.random.split(key, shape[1] // shape[0])
+    draw = nn.initializers.orthogonal()
+    return jnp.concatenate([draw(key, (shape[0], shape[0]), dtype) for key in keys], axis=1)

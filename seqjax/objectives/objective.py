@@ -34,7 +34,7 @@ class Objective(abc.ABC):
     """Base of the frozen dataclasses of settings that say what is learnt; see `objectives/clm.py` for the shortest.
 
     Attributes:
-      reads: what the data must hold: "text", "label" or "tags".
+      reads: what the data must hold: "text", "pair", "label" or "tags".
       framing: how a document becomes a sequence: "continuous" (begin, tokens, end, cut into windows that overlap by one
         token), "wrapped" (cut into pieces, each between begin and end) or "bare" (no special tokens).
       lookahead: how many more tokens a row holds than the model reads (1 where the target is the next token).

@@ -13,8 +13,8 @@ from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
 from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
-from seqjax.models.model import Model, shapes
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.model import Model, encoder_alone, shapes
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.training import checkpoint
 from seqjax.types import Params
@@ -54,7 +54,10 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     if experiment.init_from:
         source, pretrained = checkpoint.load(experiment.init_from)
         pretrained = experiment.objective.adopted(source.objective.reusable(pretrained))
-        experiment = dataclasses.replace(experiment, model=_inherit(source.model, experiment.model))
+        model = _inherit(source.model, experiment.model)
+        if getattr(model, "decoder_layers", 0) and not experiment.objective.sources:
+            model, pretrained = encoder_alone(model, pretrained)
+        experiment = dataclasses.replace(experiment, model=model)
         tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")
     if tokenizer_folder is not None:
         tokenizer = tokenizers.load(tokenizer_folder)
@@ -110,11 +113,11 @@ def _fit(experiment: Experiment, size: int) -> Any:
     )
     if limited and length > (longest := getattr(model, "max_length", length)):
         raise UserError(f"data.length={length} is longer than model.max_length={longest}")
-    if experiment.objective.one_way and not getattr(model, "causal", isinstance(model, LSTMConfig)):
+    if experiment.objective.one_way and not getattr(model, "causal", False):
         cure = "init_from the run of a causal one" if experiment.init_from else "set model.causal=true"
         raise UserError(f"this model reads both ways, so it would see the token that it is to say; {cure}")
-    if experiment.data.layout == "strips" and not isinstance(model, LSTMConfig):
-        raise UserError("data.layout=strips needs a model that goes on from a state; set model=lstm")
+    if experiment.data.layout == "strips" and not (isinstance(model, RNNConfig) and model.causal):
+        raise UserError("data.layout=strips needs a model that goes on from a state; set model=rnn")
     if getattr(model, "decoder_layers", 0) and not experiment.objective.sources:
         raise UserError("this objective gives a decoder no source; set model.decoder_layers=0")
     plain = isinstance(model, TransformerConfig) and not model.decoder_layers

@@ -10,15 +10,15 @@ import numpy as np
 
 from seqjax.models.heads import VocabularyHead
 from seqjax.models.model import Model, build, initialise
-from seqjax.models.rnn import LSTM, LSTMConfig
+from seqjax.models.rnn import RNN, RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 
 SMALL = {"vocab_size": 23, "layers": 2, "width": 32, "heads": 4, "mlp_width": 48, "init_std": 0.3}
 CONFIGS = {
     "gpt": TransformerConfig(**SMALL, max_length=24, tied=False),
     "rotary": TransformerConfig(**SMALL, positions="rotary", scan=True),
-    "lstm": LSTMConfig(vocab_size=23, width=24, init_scale=0.8),
-    "translator": LSTMConfig(vocab_size=23, width=24, init_scale=0.8, forget_bias=1.0),
+    "lstm": RNNConfig(vocab_size=23, width=24, init_scale=0.8),
+    "translator": RNNConfig(vocab_size=23, width=24, init_scale=0.8, forget_bias=1.0),
     "seq2seq": TransformerConfig(**SMALL, decoder_layers=2, positions="relative", tied=False),
     "seq2seq scan": TransformerConfig(**SMALL, decoder_layers=2, max_length=24, tied=False, scan=True),
 }
@@ -39,9 +39,7 @@ class Translator(Model):
 def made(name):
     """Returns the model and its parameters, the same for all tests."""
     config = CONFIGS[name]
-    model = (
-        Translator(LSTM(config), VocabularyHead(23, False, use_bias=True)) if name == "translator" else build(config)
-    )
+    model = Translator(RNN(config), VocabularyHead(23, False, use_bias=True)) if name == "translator" else build(config)
     return model, initialise(model, jax.random.key(2))
 
 

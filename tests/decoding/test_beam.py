@@ -16,7 +16,7 @@ from seqjax.decoding.generate import generate
 from seqjax.decoding.prompts import Given
 from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
-from seqjax.models.rnn import LSTMCarry
+from seqjax.models.rnn import RNNCarry
 from tests.decoding.models import DECODERS, PROMPTS, SOURCES, log_probs, made, sources
 
 VOCAB, LENGTH, END = 4, 4, 0
@@ -185,7 +185,7 @@ def test_a_carry_gives_any_of_its_rows(name):
     assert jax.tree.structure(taken) == jax.tree.structure(wanted)
     for found, leaf in zip(jax.tree.leaves(taken), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(found, leaf, atol=1e-5)
-    assert isinstance(taken, LSTMCarry) or taken.slot == 3
+    assert isinstance(taken, RNNCarry) or taken.slot == 3
     np.testing.assert_allclose(apply(tokens[rows, :1], taken)[0], apply(tokens[rows, :1], wanted)[0], atol=1e-5)
 
 

@@ -22,7 +22,7 @@ from seqjax.interop import engine, folders
 from seqjax.models.families import bert, gpt2, llama, t5
 from seqjax.models.heads import ClassificationHead
 from seqjax.models.model import build, initialise
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "interop"
 NAMES = sorted(path.name for path in GOLDENS.iterdir())
@@ -325,7 +325,7 @@ def test_what_has_no_published_form(tmp_path):
     with pytest.raises(UserError, match="parameter 'head/output/bias'"):
         interop.write(tmp_path / "a", bert(**SMALL), classifier, None)
     with pytest.raises(UserError, match="only Transformers"):
-        interop.write(tmp_path / "a", LSTMConfig(vocab_size=7), {}, None)
+        interop.write(tmp_path / "a", RNNConfig(vocab_size=7), {}, None)
     assert not (tmp_path / "a").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")

@@ -13,7 +13,8 @@ import pytest
 from seqjax import trees
 from seqjax.errors import UserError
 from seqjax.models.families import t5, t5_v1_1, transformer
-from seqjax.models.model import build, shapes
+from seqjax.models.model import build, encoder_alone, shapes
+from seqjax.models.transformer import Transformer
 from tests.models.parameters import scattered
 
 SMALL = {"vocab_size": 31, "layers": 1, "decoder_layers": 2, "width": 24, "heads": 4, "mlp_width": 32, "dropout": 0.0}
@@ -114,6 +115,18 @@ def test_scan_and_remat_change_nothing(config):
     carry = apply_scanned({"params": stacked}, SOURCE, jnp.ones_like(SOURCE), length=6, method="start")
     step, _ = apply_scanned({"params": stacked}, TARGET, carry=carry)
     np.testing.assert_allclose(step, apply({"params": params}, TARGET, source_BS=SOURCE)[0], atol=2e-5)
+
+
+@each
+@pytest.mark.parametrize("scan", [False, True], ids=["loop", "scan"])
+def test_the_encoder_alone_is_a_model(config, scan):
+    config = dataclasses.replace(config, scan=scan)
+    whole = scattered(build(config), spread=0.2)
+    alone, params = encoder_alone(config, whole)
+    found, _ = build(alone).apply({"params": params}, SOURCE, method="hidden")
+    wanted = Transformer(config).apply({"params": whole["trunk"]}, SOURCE, method="encode")
+    np.testing.assert_array_equal(found, wanted)
+    assert jax.tree.structure(params) == jax.tree.structure(shapes(build(alone)))
 
 
 def test_a_source_must_be_given():

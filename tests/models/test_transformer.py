@@ -13,7 +13,7 @@ import pytest
 from seqjax import trees
 from seqjax.errors import UserError
 from seqjax.models.model import build, initialise, shapes
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from tests.models.parameters import scattered
 
@@ -30,11 +30,12 @@ BERT = dataclasses.replace(
     scale_residual_init=False,
 )
 ROTARY = dataclasses.replace(GPT, positions="rotary", use_bias=False, tied=False)
-LSTM = LSTMConfig(vocab_size=31, layers=2, width=16)
+LSTM = RNNConfig(vocab_size=31, layers=2, width=16)
+GRU = RNNConfig(vocab_size=31, layers=1, width=16, cell="gru", init_scale=0.3)
 LLAMA = dataclasses.replace(ROTARY, norm_type="rms", gated=True, activation="silu", kv_heads=2, head_width=6)
 RELATIVE = dataclasses.replace(GPT, positions="relative", relative_buckets=6, relative_longest=9, scale_scores=False)
-EVERY = {"gpt": GPT, "bert": BERT, "rotary": ROTARY, "llama": LLAMA, "relative": RELATIVE, "lstm": LSTM}
-CAUSAL = {name: EVERY[name] for name in ("gpt", "rotary", "llama", "relative", "lstm")}
+EVERY = {"gpt": GPT, "bert": BERT, "rotary": ROTARY, "llama": LLAMA, "relative": RELATIVE, "lstm": LSTM, "gru": GRU}
+CAUSAL = {name: EVERY[name] for name in ("gpt", "rotary", "llama", "relative", "lstm", "gru")}
 
 
 @functools.lru_cache

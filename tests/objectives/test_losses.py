@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from seqjax.models.model import build, initialise
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.losses import cross_entropy
@@ -23,7 +23,7 @@ MODELS = {
     "tied": TransformerConfig(**SETTINGS),
     "untied": TransformerConfig(**SETTINGS, tied=False, head_bias=True),
     "transformed": TransformerConfig(**SETTINGS, head_transform=True, head_bias=True),
-    "lstm": LSTMConfig(vocab_size=40, width=16),
+    "lstm": RNNConfig(vocab_size=40, width=16),
 }
 
 

@@ -17,7 +17,7 @@ from seqjax.models.deberta import DebertaConfig
 from seqjax.models.detector import resolved
 from seqjax.models.families import electra
 from seqjax.models.model import build, initialise, training_flops
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.rtd import RTD, sample
 from seqjax.training.parallel import Devices, Parallel
@@ -287,6 +287,6 @@ def test_impossible_settings_are_refused(change):
 
 def test_models_that_cannot_be_paired_are_refused():
     with pytest.raises(UserError, match="needs a Transformer or DeBERTa"):
-        RTD().build(LSTMConfig(vocab_size=40))
+        RTD().build(RNNConfig(vocab_size=40))
     with pytest.raises(UserError, match="width of 29, which is not divisible by its heads, 4"):
         RTD(generator_width=0.9).build(ELECTRA)

@@ -16,7 +16,7 @@ from seqjax.data.rows import LAYOUTS
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
 from seqjax.models.model import ModelConfig
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.denoisers import Denoisers
@@ -78,7 +78,7 @@ def experiment(spec, objective="clm", **changes):
     )
     layout = next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts)
     if objective == "strips":  # a model that goes on from the state in which the batch before left it
-        model, layout = LSTMConfig(width=16, dropout=0.1), "strips"
+        model, layout = RNNConfig(width=16, dropout=0.1), "strips"
     run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
     return Experiment(
         name=f"test-{objective}",

@@ -16,7 +16,7 @@ from seqjax.data.sources import from_records
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import scorer
 from seqjax.models.model import build, initialise
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.objectives.clm import CLM
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.run import train
@@ -24,7 +24,7 @@ from seqjax.training.step import initial_state, train_step
 from tests.training.settings import experiment, text
 
 TEXTS = [{"text": "abc" * (1 + i % 5) + " " + "xy" * (i % 7)} for i in range(20)]
-CONFIG = LSTMConfig(vocab_size=261, width=8, init_scale=0.5)
+CONFIG = RNNConfig(vocab_size=261, width=8, init_scale=0.5)
 
 
 def setting(batch):
@@ -73,7 +73,7 @@ def test_what_cannot_go_on_is_refused(tmp_path):
     config = experiment(text(tmp_path), "strips")
     with pytest.raises(UserError, match=r"needs parallel\.backend=jit"):
         dataclasses.replace(config, parallel=Parallel("pmap", 1))
-    with pytest.raises(UserError, match="needs a model that goes on from a state; set model=lstm"):
+    with pytest.raises(UserError, match="needs a model that goes on from a state; set model=rnn"):
         train(dataclasses.replace(config, model=experiment(text(tmp_path)).model), tmp_path / "run", quiet=True)
     with pytest.raises(UserError, match=r"not for data\.layout=strips"):
         dataclasses.replace(config.data, stages=((4, 8, 4),))

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from seqjax.models.model import build, initialise
-from seqjax.models.rnn import LSTMConfig
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
@@ -19,7 +19,7 @@ from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients, initial_state, train_step
 
 GPT = TransformerConfig(vocab_size=40, layers=2, width=32, heads=4, mlp_width=64, max_length=16, dropout=0.0)
-CASES = {"clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (LSTMConfig(vocab_size=40, width=16), CLM())}
+CASES = {"clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (RNNConfig(vocab_size=40, width=16), CLM())}
 
 
 def ragged(objective, rows=16, length=12, seed=0):

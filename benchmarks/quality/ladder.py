@@ -1,0 +1,168 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Five pretraining objectives at equal cost, then the same fine-tuning from each and from random initialisation.
+
+    SEQJAX_DATA=... python -m benchmarks.quality.ladder [--corpus docs ptb] [--steps 600] [--seeds 3] [--into FOLDER]
+
+Models of about 3M parameters (4 layers of width 192 and 4,096 ids of the corpus; the encoder-decoder has 2 + 2 layers,
+the detector's generator a quarter of the width), the same tokenizer, places read and optimiser for all, the published
+settings of each objective. Fine-tuned on `package` (which package is this source from?) and SST-2 (sentences), accuracy
+on test at the best of the validation scores. Runs that are complete are not run again.
+"""
+
+import argparse
+import dataclasses
+import gzip
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality import data
+from seqjax import trees
+from seqjax.commands import runs
+from seqjax.data.pipeline import Data
+from seqjax.data.sources import Source
+from seqjax.experiment import Experiment, Run
+from seqjax.models.model import shapes
+from seqjax.models.transformer_config import TransformerConfig
+from seqjax.objectives.clm import CLM
+from seqjax.objectives.mlm import MLM
+from seqjax.objectives.pairs import PairedMLM
+from seqjax.objectives.rtd import RTD
+from seqjax.objectives.span_corruption import SpanCorruption
+from seqjax.objectives.supervised import Classification
+from seqjax.training import checkpoint
+from seqjax.training.finish import finish
+from seqjax.training.optimizers import Optimizer
+from seqjax.training.run import train
+
+OBJECTIVES: dict[str, tuple[Any, str]] = {  # with the layout of its rows
+    "CLM": (CLM(), "pack"),
+    "MLM": (MLM(), "pack"),
+    "MLM + NSP": (PairedMLM(), "pad"),
+    "RTD": (RTD(), "pack"),
+    "span corruption": (SpanCorruption(), "stream"),
+}
+LENGTH = 64
+LINES = 40  # of the Penn Treebank, which has no paragraphs, are taken for a document
+
+
+def corpus(name: str, into: Path) -> Source:
+    """Returns the text to pretrain on."""
+    if name == "docs":
+        return Source("stdlib/docs")
+    specs = []
+    for split in ("train", "valid"):
+        lines = gzip.decompress(data("ptb", f"ptb.{split}.txt.gz").read_bytes()).decode().splitlines()
+        documents = ["\n".join(lines[at : at + LINES]) for at in range(0, len(lines), LINES)]
+        path = into / f"ptb.{split}.jsonl"
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents))
+        specs.append(f"jsonl:{path}")
+    return Source(*specs)
+
+
+def task(name: str, into: Path) -> Source:
+    """Returns the labelled data to fine-tune on."""
+    if name == "package":
+        return Source("stdlib/package")
+    specs = []
+    for split in ("train", "dev", "test"):
+        lines = gzip.decompress(data("sst2_sentences", f"stsa.binary.{split}.gz").read_bytes()).decode().splitlines()
+        records = [dict(zip(("label", "text"), line.split(" ", 1), strict=True)) for line in lines]
+        path = into / f"sst2.{split}.jsonl"
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        specs.append(f"jsonl:{path}")
+    return Source(*specs)
+
+
+def pretraining(name: str, source: Source, steps: int) -> Experiment:
+    """Returns the run of an objective."""
+    objective, layout = OBJECTIVES[name]
+    model = TransformerConfig(
+        layers=4, width=192, heads=4, mlp_width=768, max_length=256, causal=objective.one_way, positions="rotary",
+        dropout=0.0, head_transform=not objective.sources, head_bias=not objective.sources,
+    )  # fmt: skip
+    if objective.sources:
+        model = dataclasses.replace(model, layers=2, decoder_layers=2)
+    return Experiment(
+        name=f"ladder-{name}",
+        data=Data(source, tokenizer="bpe:4096", length=LENGTH, batch=64, layout=layout),
+        model=model,
+        objective=objective,
+        optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=50, b2=0.98),
+        run=Run(steps=steps, log_every=20, eval_every=steps, eval_rows=512),
+    )
+
+
+def tuning(base: Experiment, source: Source, tokenizer: Path, init_from: str, seed: int) -> Experiment:
+    """Returns the run that classifies."""
+    return dataclasses.replace(
+        base,
+        name="ladder-task",
+        data=Data(source, tokenizer=str(tokenizer), length=LENGTH, batch=32, layout="pad"),
+        model=dataclasses.replace(base.model, dropout=0.1),
+        objective=Classification(pool="mean"),
+        optimizer=Optimizer(peak_lr=3e-3, warmup=20),
+        run=Run(steps=200, log_every=20, eval_every=50, metric="accuracy", direction="max", seed=seed),
+        init_from=init_from,
+    )
+
+
+def main() -> None:
+    """Trains what is missing; prints a table and one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", nargs="+", choices=("docs", "ptb"), default=("docs", "ptb"))
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--into", type=Path, default=Path("runs/ladder"))
+    options = parser.parse_args()
+    options.into.mkdir(parents=True, exist_ok=True)
+    table: list[dict[str, Any]] = []
+    for text in options.corpus:
+        source = corpus(text, options.into)
+        for name in [*OBJECTIVES, "random"]:
+            slug = f"{text}-{name}".replace(" + ", "-").replace(" ", "-").lower()
+            base = pretraining("MLM" if name == "random" else name, source, options.steps)
+            tokenizer = options.into / f"{text}-mlm" / "tokenizer" / "tokenizer.json"
+            if name != "random":
+                done(base, options.into / slug)
+            row: dict[str, Any] = {"corpus": text, "objective": name}
+            for labelled in ("package", "sst2"):
+                scores = []
+                for seed in range(options.seeds):
+                    init_from = "" if name == "random" else str(options.into / slug)
+                    folder = options.into / f"{slug}-{labelled}-{seed}"
+                    done(tuning(base, task(labelled, options.into), tokenizer, init_from, seed), folder)
+                    scores.append(runs.evaluate(str(folder), "test", "best")[0]["scores"]["accuracy"])
+                row[labelled] = scores
+            if name != "random":
+                experiment, _ = checkpoint.load(options.into / slug)
+                row["parameters"] = trees.count(shapes(experiment.objective.build(experiment.model)))
+            table.append(row)
+            print(line(row), file=sys.stderr)
+    print("| corpus | objective | parameters | package | SST-2 |\n|---|---|---|---|---|")
+    for row in table:
+        print(line(row))
+    print(json.dumps(table))
+
+
+def done(experiment: Experiment, folder: Path) -> None:
+    """Trains, or goes on, or leaves alone what is complete."""
+    outcome = finish(train(experiment, folder))
+    if outcome["status"] == "interrupted":
+        raise SystemExit("interrupted; the same command goes on from here")
+
+
+def line(row: dict[str, Any]) -> str:
+    """Returns a row of the table, mean and standard deviation over seeds."""
+    shown = [f"{row.get('parameters', 0) / 1e6:.1f}M" if "parameters" in row else "-"]
+    for labelled in ("package", "sst2"):
+        spread = statistics.stdev(row[labelled]) if len(row[labelled]) > 1 else float("nan")
+        shown.append(f"{statistics.fmean(row[labelled]):.3f} +- {spread:.3f}")
+    return f"| {row['corpus']} | {row['objective']} | " + " | ".join(shown) + " |"
+
+
+if __name__ == "__main__":
+    main()
