@@ -104,7 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--step", default="best", metavar="STEP", help="best (default), newest, a number or average:N (of checkpoints)"
     )
-    add("generate", "continue a prompt with a causal language model's run", _sampling, folder="DIR a run's folder")
+    add(
+        "generate",
+        "continue a prompt with a causal model's run, or answer it with an encoder-decoder's",
+        _sampling,
+        folder="DIR a run's folder",
+    )
     reproduce = add("reproduce", "run a recorded run again and compare the two", _run, folder="DIR a run's folder")
     reproduce.add_argument("--tolerance", type=float, default=1e-5, help="relative, of any metric (default 1e-5)")
     add("diff", "why two runs differ: settings, data, versions, hardware", a="DIR1 a run's folder", b="DIR2 other")

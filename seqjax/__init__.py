@@ -26,6 +26,7 @@ _HOMES = {
     "seqjax.experiment": ("Experiment", "Run"),
     "seqjax.models.model": ("build", "initialise", "shapes"),
     "seqjax.models.rnn": ("RNNConfig",),
+    "seqjax.models.seq2seq": ("Seq2SeqConfig",),
     "seqjax.models.transformer_config": ("TransformerConfig",),
     "seqjax.objectives.clm": ("CLM",),
     "seqjax.objectives.mlm": ("MLM",),

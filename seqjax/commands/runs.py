@@ -17,6 +17,7 @@ from seqjax.evaluation.metrics import format_report
 from seqjax.models.model import build
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.text_to_text import TextToText
 from seqjax.training import checkpoint, run
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Devices
@@ -68,7 +69,10 @@ def generate(
     length_penalty: float | None = None,
     n_best: int | None = None,
 ) -> Result:
-    """Continues a prompt by sampling or, with `beams`, by beam search; None is an option that is not given."""
+    """Continues a prompt by sampling or, with `beams`, by beam search; None is an option that is not given.
+
+    The run of an encoder-decoder on pairs of texts reads the prompt as a source, and what it says is the whole answer.
+    """
     cuts = _given({"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p})
     draws = _given({"penalty": repetition_penalty, "stop": stop, "seed": seed})
     search = _given({"length_penalty": length_penalty, "best": n_best})
@@ -82,29 +86,34 @@ def generate(
     chosen = sampler(**{"temperature": 0.8} | cuts)
 
     experiment, params = checkpoint.load(folder)
-    if not isinstance(experiment.objective, CLM) or experiment.objective.prefixes:
+    answers = isinstance(experiment.objective, TextToText)
+    if not answers and (not isinstance(experiment.objective, CLM) or experiment.objective.prefixes):
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
     ids = tokenizer.encode(prompt)
-    if tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
+    if answers:
+        ids = [*ids, tokenizer.eos]
+    elif tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
         ids = [tokenizer.bos, *ids]
     if not ids:
         raise UserError("the prompt is empty; give at least one character with --prompt")
     model = build(experiment.model)
     limits: dict[str, Any] = {"new": max_new, "end": tokenizer.eos, "size": tokenizer.size}
+    limits |= {"sources": [ids], "start": max(tokenizer.pad, 0)} if answers else {"prompts": [ids]}
+    before_text = "" if answers else prompt
     if beams is None:
         if stop is not None:
             draws["stop"] = contains(tokenizer, stop)
-        (new,) = continue_prompts(model, params, [ids], sampler=chosen, **limits, **draws)
+        (new,) = continue_prompts(model, params, sampler=chosen, **limits, **draws)
         text = before(tokenizer.decode(new), stop or [])
-        return {"prompt": prompt, "text": text, "tokens": len(new)}, prompt + text
-    (found,) = beam_search(model, params, [ids], beams=beams, **limits, **search)
+        return {"prompt": prompt, "text": text, "tokens": len(new)}, before_text + text
+    (found,) = beam_search(model, params, beams=beams, **limits, **search)
     every: list[dict[str, Any]] = [
         {"text": tokenizer.decode(new), "tokens": len(new), "score": score} for new, score in found
     ]
     if n_best is None:
-        return {"prompt": prompt, **every[0]}, prompt + every[0]["text"]
-    lines = (f"{each['score']:.4f}  {prompt}{each['text']}" for each in every)
+        return {"prompt": prompt, **every[0]}, before_text + every[0]["text"]
+    lines = (f"{each['score']:.4f}  {before_text}{each['text']}" for each in every)
     return {"prompt": prompt, **every[0], "n_best": every}, "\n".join(lines)
 
 

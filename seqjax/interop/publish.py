@@ -16,6 +16,7 @@ from seqjax.interop.engine import Tensors
 from seqjax.interop.family import Family
 from seqjax.interop.folders import FAMILIES, head_names
 from seqjax.models.rnn import RNNConfig
+from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
@@ -38,7 +39,7 @@ def write(path: str | Path, config: Any, params: Params, tokenizer: Tokenizer | 
     Raises:
       UserError: settings or parameters that no published architecture has, or a folder that cannot be written.
     """
-    if isinstance(config, RNNConfig):
+    if isinstance(config, RNNConfig | Seq2SeqConfig):
         raise UserError("only Transformers have a published format; export this model as stablehlo")
     plain = trees.unstack_layers(params) if getattr(config, "scan", False) else params
     chosen, tensors = _fitting(config, plain, family)

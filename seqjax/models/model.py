@@ -13,11 +13,12 @@ from seqjax.models.cells import CELLS
 from seqjax.models.deberta import Deberta, DebertaConfig
 from seqjax.models.heads import Scored, VocabularyHead
 from seqjax.models.rnn import RNN, RNNConfig
+from seqjax.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqjax.models.transformer import Transformer
 from seqjax.models.transformer_config import DTYPES, TransformerConfig
 from seqjax.types import Params
 
-ModelConfig = TransformerConfig | DebertaConfig | RNNConfig
+ModelConfig = TransformerConfig | DebertaConfig | RNNConfig | Seq2SeqConfig
 
 
 class Model(nn.Module):
@@ -27,7 +28,7 @@ class Model(nn.Module):
     from it and returns the next one, so training (no carry), prefill and decoding are the same call.
     """
 
-    trunk: Transformer | Deberta | RNN
+    trunk: Transformer | Deberta | RNN | Seq2Seq
     head: nn.Module
 
     def hidden(self, tokens_BL: jax.Array, **inputs: Any) -> tuple[jax.Array, Any]:
@@ -81,6 +82,8 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
     """Returns the model of these settings, with their vocabulary head unless another is given."""
     if isinstance(config, RNNConfig):
         return Model(RNN(config), head or vocabulary_head(config))
+    if isinstance(config, Seq2SeqConfig):
+        return Model(Seq2Seq(config), head or vocabulary_head(config))
     if isinstance(config, TransformerConfig):
         return Model(Transformer(config), head or vocabulary_head(config))
     if head is not None:  # the enhanced mask decoder serves the vocabulary alone (He et al. 2021, section 3.2)
@@ -90,7 +93,7 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
 
 def vocabulary_head(config: ModelConfig) -> VocabularyHead:
     """Returns the vocabulary head of these settings."""
-    if isinstance(config, RNNConfig):
+    if isinstance(config, RNNConfig | Seq2SeqConfig):
         return VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True)
     return VocabularyHead(
         vocab_size=config.vocab_size,
@@ -147,6 +150,14 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
         gates, ways = CELLS[config.cell].gates * config.width, 2 if config.bidirectional else 1
         inputs = (config.embed_width or config.width) + (config.layers - 1) * config.output_width
         trunk = tokens * 6.0 * ways * gates * (inputs + config.layers * config.width)
+    elif isinstance(config, Seq2SeqConfig):
+        gates, width, inner = CELLS[config.cell].gates * config.width, config.width, config.embed_width or config.width
+        ways = 2 if config.bidirectional else 1
+        reading = ways * gates * (inner + (config.layers - 1) * ways * width + config.layers * width) + ways * width**2
+        saying = gates * (inner + (2 * config.decoder_layers - 1) * width)
+        if config.attention != "none":
+            saying += 3 * width**2 + 2 * length * width
+        trunk = 6.0 * rows * (length * reading + predictions * saying)
     elif isinstance(config, DebertaConfig):
         weights = config.layers * (4 * config.width**2 + 2 * config.width * config.mlp_width)
         rows_of_distances = 2 * (config.relative_buckets or config.span) * (config.c2p + config.p2c)

@@ -89,7 +89,7 @@ class Direction(nn.Module):
           train: dropout on.
         """
         c, cell = self.config, CELLS[self.config.cell]
-        gates_BLG = Linear(cell.gates * c.width, kernel_init=_uniform(c.init_scale), name="input")(x_BLD)
+        gates_BLG = Linear(cell.gates * c.width, kernel_init=uniform(c.init_scale), name="input")(x_BLD)
         if c.layer_norm:
             gates_BLG = normalised(gates_BLG) * self._ones("input_scale", cell.gates * c.width)[None, None, :]
         if c.forget_bias:
@@ -110,12 +110,12 @@ class Direction(nn.Module):
 
     def _weights(self, batch: int, train: bool) -> Weights:
         c, cell = self.config, CELLS[self.config.cell]
-        init = _orthogonal_blocks if c.orthogonal else _uniform(c.init_scale)
+        init = _orthogonal_blocks if c.orthogonal else uniform(c.init_scale)
         weights = {"recurrent": self.param("recurrent", init, (c.width, cell.gates * c.width), jnp.float32)}
         if c.cell == "gru_after":
             weights["recurrent_bias"] = self.param("recurrent_bias", nn.initializers.zeros, (c.width,), jnp.float32)
         if c.peephole:
-            weights["peephole"] = self.param("peephole", _uniform(c.init_scale), (3, c.width), jnp.float32)
+            weights["peephole"] = self.param("peephole", uniform(c.init_scale), (3, c.width), jnp.float32)
         if c.layer_norm:
             weights["recurrent_scale"] = self._ones("recurrent_scale", cell.gates * c.width)
         if c.layer_norm and cell.remembers:
@@ -164,7 +164,7 @@ class RNN(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        self.tokens = nn.Embed(c.vocab_size, c.embed_width or c.width, embedding_init=_uniform(c.init_scale))
+        self.tokens = nn.Embed(c.vocab_size, c.embed_width or c.width, embedding_init=uniform(c.init_scale))
         self.layer = [RNNLayer(c) for _ in range(c.layers)]
         self.drop = nn.Dropout(c.dropout, broadcast_dims=(1,) if c.variational else ())
 
@@ -208,7 +208,7 @@ class RNN(nn.Module):
         return RNNCarry((state,) * self.config.layers, jnp.zeros((batch,), jnp.int32))
 
 
-def _uniform(scale: float) -> nn.initializers.Initializer:
+def uniform(scale: float) -> nn.initializers.Initializer:
     """Uniform in +-scale."""
     draw = nn.initializers.uniform(2 * scale)
     return lambda key, shape, dtype=jnp.float32: draw(key, shape, dtype) - scale

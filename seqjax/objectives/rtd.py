@@ -15,6 +15,7 @@ from seqjax.errors import UserError
 from seqjax.models.detector import SHARINGS, Detector, ReplacementHead, adopted, resolved
 from seqjax.models.model import ModelConfig, build, training_flops
 from seqjax.models.rnn import RNNConfig
+from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.models.transformer_config import DTYPES
 from seqjax.objectives.losses import correct, cross_entropy
 from seqjax.objectives.mlm import MLM
@@ -52,7 +53,7 @@ class RTD(Objective):
 
     def head(self, model: ModelConfig) -> ReplacementHead:
         """The discriminator's head."""
-        if isinstance(model, RNNConfig):
+        if isinstance(model, RNNConfig | Seq2SeqConfig):
             raise UserError("replaced token detection needs a Transformer or DeBERTa; set model=transformer")
         return ReplacementHead(model.activation, DTYPES[model.dtype])
 
@@ -63,7 +64,7 @@ class RTD(Objective):
 
     def generator(self, model: ModelConfig) -> ModelConfig:
         """Returns the generator's settings; where embeddings are shared they have the discriminator's width."""
-        if isinstance(model, RNNConfig):
+        if isinstance(model, RNNConfig | Seq2SeqConfig):
             return model
         width, heads = round(model.width * self.generator_width), max(1, round(model.heads * self.generator_width))
         if width % heads or not width:

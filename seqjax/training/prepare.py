@@ -55,7 +55,7 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
         source, pretrained = checkpoint.load(experiment.init_from)
         pretrained = experiment.objective.adopted(source.objective.reusable(pretrained))
         model = _inherit(source.model, experiment.model)
-        if getattr(model, "decoder_layers", 0) and not experiment.objective.sources:
+        if isinstance(model, TransformerConfig) and model.decoder_layers and not experiment.objective.sources:
             model, pretrained = encoder_alone(model, pretrained)
         experiment = dataclasses.replace(experiment, model=model)
         tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from seqjax.commands import runs
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import Source, from_records
@@ -73,5 +74,10 @@ def test_a_tiny_model_learns_to_copy(tmp_path):
     )  # fmt: skip
     outcome = train(config, tmp_path / "run", quiet=True)
     assert outcome["eval/accuracy"] > 0.95
+    said = [
+        runs.generate(str(tmp_path / "run"), text, 8, beams=beams)[1]
+        for text, beams in zip(texts[:3], (1, 1, 3), strict=True)
+    ]
+    assert sum(a == b for a, b in zip(said, texts[:3], strict=True)) >= 2
     with pytest.raises(UserError, match="needs an encoder-decoder"):
         train(dataclasses.replace(config, model=TransformerConfig()), tmp_path / "other", quiet=True)
