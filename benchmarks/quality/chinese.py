@@ -68,7 +68,7 @@ def main() -> None:
             dropout=0.0, head_transform=True, head_bias=True,
         ),
         objective=MLM(whole_word=options.whole_word),
-        optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=50, b2=0.98),
+        optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=min(50, options.steps), b2=0.98),
         run=Run(steps=options.steps, log_every=20, eval_every=options.steps, eval_rows=512),
     )  # fmt: skip
     pretrained = options.into / ("mlm-whole-word" if options.whole_word else "mlm")

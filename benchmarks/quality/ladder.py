@@ -81,7 +81,7 @@ def pretraining(name: str, source: Source, steps: int) -> Experiment:
     """Returns the run of an objective."""
     objective, layout = OBJECTIVES[name]
     model = TransformerConfig(
-        layers=4, width=192, heads=4, mlp_width=768, max_length=256, causal=objective.one_way, positions="rotary",
+        layers=4, width=192, heads=4, mlp_width=768, max_length=256, causal=objective.one_way or objective.sources, positions="rotary",
         dropout=0.0, head_transform=not objective.sources, head_bias=not objective.sources,
     )  # fmt: skip
     if objective.sources:
@@ -91,7 +91,7 @@ def pretraining(name: str, source: Source, steps: int) -> Experiment:
         data=Data(source, tokenizer="bpe:4096", length=LENGTH, batch=64, layout=layout),
         model=model,
         objective=objective,
-        optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=50, b2=0.98),
+        optimizer=Optimizer(name="muon", peak_lr=1e-2, warmup=min(50, steps), b2=0.98),
         run=Run(steps=steps, log_every=20, eval_every=steps, eval_rows=512),
     )
 
