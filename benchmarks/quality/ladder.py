@@ -82,7 +82,8 @@ def pretraining(name: str, source: Source, steps: int) -> Experiment:
     objective, layout = OBJECTIVES[name]
     model = TransformerConfig(
         layers=4, width=192, heads=4, mlp_width=768, max_length=256, positions="rotary", dropout=0.0,
-        causal=objective.one_way or objective.sources, head_transform=not objective.sources, head_bias=not objective.sources,
+        causal=objective.one_way or objective.sources,
+        head_transform=not objective.sources, head_bias=not objective.sources,
     )  # fmt: skip
     if objective.sources:
         model = dataclasses.replace(model, layers=2, decoder_layers=2)
