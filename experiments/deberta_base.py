@@ -5,6 +5,7 @@
 Paper:     He et al. 2021 (arXiv:2006.03654), appendix, hyper-parameters of pre-training, column Base: 12 layers, width
            768, batch 2048, 1,000,000 updates, 2e-4 after 10,000 of warm-up, then on a line to 0
 Departs:   Wikipedia alone (theirs: 78 GB with books, OpenWebText and Stories); single tokens are masked
+           Batch, updates, rate and warm-up are still to be compared with the paper before a full run
 Command:   python launch.py train deberta_base data=text:/corpus/*.txt
            To fine-tune from it: init_allow="^head/|^trunk/position/", for the decoder's positions serve no other head
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above

@@ -12,15 +12,12 @@ checkpoint is chosen on the validation reviews that are not in training. Runs th
 import argparse
 import csv
 import dataclasses
-import gzip
+import functools
 import json
-import shutil
-import statistics
 from pathlib import Path
+from typing import Any
 
-from benchmarks.quality import data
-from benchmarks.quality.ladder import done
-from seqjax.commands import runs
+from benchmarks.quality import accuracies, done, jsonl, spread, text
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
@@ -35,14 +32,12 @@ def reviews(into: Path) -> tuple[Source, dict[str, int]]:
     seen: set[str] = set()
     specs, counts = [], {}
     for split in ("train", "dev", "test"):
-        with gzip.open(data("chnsenticorp", f"{split}.tsv.gz"), "rt", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        lines = text("chnsenticorp", f"{split}.tsv.gz").splitlines()
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
         kept = [row for row in rows if split == "train" or row["text_a"] not in seen]
         seen |= {row["text_a"] for row in rows}
-        path = into / f"{split}.jsonl"
-        lines = (json.dumps({"text": row["text_a"], "label": row["label"]}, ensure_ascii=False) for row in kept)
-        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        specs.append(f"jsonl:{path}")
+        records = ({"text": row["text_a"], "label": row["label"]} for row in kept)
+        specs.append(jsonl(into / f"{split}.jsonl", records))
         counts[split] = len(kept)
     return Source(*specs), counts
 
@@ -58,8 +53,7 @@ def main() -> None:
     options.into.mkdir(parents=True, exist_ok=True)
     source, counts = reviews(options.into)
     vocabulary = options.into / "vocab.txt"
-    with gzip.open(data("vocab_bert_chinese", "vocab.txt.gz")) as packed, vocabulary.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
+    vocabulary.write_text(text("vocab_bert_chinese", "vocab.txt.gz"), encoding="utf-8")
     pretraining = Experiment(
         name="chinese-mlm",
         data=Data(source, tokenizer=f"bert:{vocabulary}", length=128, batch=32),
@@ -81,18 +75,20 @@ def main() -> None:
         objective=Classification(pool="mean"),
         optimizer=Optimizer(peak_lr=2e-3, warmup=20),
     )
-    result: dict[str, object] = {"rows": counts, "steps": options.steps, "whole_word": options.whole_word}
+    result: dict[str, Any] = {"rows": counts, "steps": options.steps, "whole_word": options.whole_word}
     for way, init_from in (("pretrained", str(pretrained)), ("scratch", "")):
-        scores = []
-        for seed in range(options.seeds):
-            run = Run(steps=300, log_every=20, eval_every=50, metric="accuracy", direction="max", seed=seed)
-            folder = options.into / f"{pretrained.name if init_from else 'scratch'}-{seed}"
-            done(dataclasses.replace(tuning, run=run, init_from=init_from), folder)
-            scores.append(runs.evaluate(str(folder), "test", "best")[0]["scores"]["accuracy"])
-        result[way] = scores
-        spread = statistics.stdev(scores) if len(scores) > 1 else float("nan")
-        print(f"{way}: {statistics.fmean(scores):.3f} +- {spread:.3f}")
+        result[way] = accuracies(
+            functools.partial(_seeded, tuning, init_from),
+            str(options.into / (pretrained.name if init_from else "scratch")),
+            options.seeds,
+        )
+        print(f"{way}: {spread(result[way])}")
     print(json.dumps(result))
+
+
+def _seeded(tuning: Experiment, init_from: str, seed: int) -> Experiment:
+    run = Run(steps=300, log_every=20, eval_every=50, metric="accuracy", direction="max", seed=seed)
+    return dataclasses.replace(tuning, run=run, init_from=init_from)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,14 @@ on test at the best of the validation scores. Runs that are complete are not run
 
 import argparse
 import dataclasses
-import gzip
+import functools
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import data
+from benchmarks.quality import accuracies, done, jsonl, spread, text
 from seqjax import trees
-from seqjax.commands import runs
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
@@ -34,9 +32,7 @@ from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint
-from seqjax.training.finish import finish
 from seqjax.training.optimizers import Optimizer
-from seqjax.training.run import train
 
 OBJECTIVES: dict[str, tuple[Any, str]] = {  # with the layout of its rows
     "CLM": (CLM(), "pack"),
@@ -55,11 +51,9 @@ def corpus(name: str, into: Path) -> Source:
         return Source("stdlib/docs")
     specs = []
     for split in ("train", "valid"):
-        lines = gzip.decompress(data("ptb", f"ptb.{split}.txt.gz").read_bytes()).decode().splitlines()
-        documents = ["\n".join(lines[at : at + LINES]) for at in range(0, len(lines), LINES)]
-        path = into / f"ptb.{split}.jsonl"
-        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in documents))
-        specs.append(f"jsonl:{path}")
+        lines = text("ptb", f"ptb.{split}.txt.gz").splitlines()
+        documents = ({"text": "\n".join(lines[at : at + LINES])} for at in range(0, len(lines), LINES))
+        specs.append(jsonl(into / f"ptb.{split}.jsonl", documents))
     return Source(*specs)
 
 
@@ -69,11 +63,9 @@ def task(name: str, into: Path) -> Source:
         return Source("stdlib/package")
     specs = []
     for split in ("train", "dev", "test"):
-        lines = gzip.decompress(data("sst2_sentences", f"stsa.binary.{split}.gz").read_bytes()).decode().splitlines()
-        records = [dict(zip(("label", "text"), line.split(" ", 1), strict=True)) for line in lines]
-        path = into / f"sst2.{split}.jsonl"
-        path.write_text("".join(json.dumps(record) + "\n" for record in records))
-        specs.append(f"jsonl:{path}")
+        lines = text("sst2_sentences", f"stsa.binary.{split}.gz").splitlines()
+        records = (dict(zip(("label", "text"), line.split(" ", 1), strict=True)) for line in lines)
+        specs.append(jsonl(into / f"sst2.{split}.jsonl", records))
     return Source(*specs)
 
 
@@ -121,23 +113,19 @@ def main() -> None:
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
     table: list[dict[str, Any]] = []
-    for text in options.corpus:
-        source = corpus(text, options.into)
+    for source_name in options.corpus:
+        source = corpus(source_name, options.into)
         for name in [*OBJECTIVES, "random"]:
-            slug = f"{text}-{name}".replace(" + ", "-").replace(" ", "-").lower()
+            slug = f"{source_name}-{name}".replace(" + ", "-").replace(" ", "-").lower()
             base = pretraining("MLM" if name == "random" else name, source, options.steps)
-            tokenizer = options.into / f"{text}-mlm" / "tokenizer" / "tokenizer.json"
+            tokenizer = options.into / f"{source_name}-mlm" / "tokenizer" / "tokenizer.json"
             if name != "random":
                 done(base, options.into / slug)
-            row: dict[str, Any] = {"corpus": text, "objective": name}
+            row: dict[str, Any] = {"corpus": source_name, "objective": name}
+            init_from = "" if name == "random" else str(options.into / slug)
             for labelled in ("package", "sst2"):
-                scores = []
-                for seed in range(options.seeds):
-                    init_from = "" if name == "random" else str(options.into / slug)
-                    folder = options.into / f"{slug}-{labelled}-{seed}"
-                    done(tuning(base, task(labelled, options.into), tokenizer, init_from, seed), folder)
-                    scores.append(runs.evaluate(str(folder), "test", "best")[0]["scores"]["accuracy"])
-                row[labelled] = scores
+                tune = functools.partial(tuning, base, task(labelled, options.into), tokenizer, init_from)
+                row[labelled] = accuracies(tune, f"{options.into / slug}-{labelled}", options.seeds)
             if name != "random":
                 experiment, _ = checkpoint.load(options.into / slug)
                 row["parameters"] = trees.count(shapes(experiment.objective.build(experiment.model)))
@@ -149,19 +137,10 @@ def main() -> None:
     print(json.dumps(table))
 
 
-def done(experiment: Experiment, folder: Path) -> None:
-    """Trains, or goes on, or leaves alone what is complete."""
-    outcome = finish(train(experiment, folder))
-    if outcome["status"] == "interrupted":
-        raise SystemExit("interrupted; the same command goes on from here")
-
-
 def line(row: dict[str, Any]) -> str:
     """Returns a row of the table, mean and standard deviation over seeds."""
     shown = [f"{row.get('parameters', 0) / 1e6:.1f}M" if "parameters" in row else "-"]
-    for labelled in ("package", "sst2"):
-        spread = statistics.stdev(row[labelled]) if len(row[labelled]) > 1 else float("nan")
-        shown.append(f"{statistics.fmean(row[labelled]):.3f} +- {spread:.3f}")
+    shown += [spread(row[labelled]) for labelled in ("package", "sst2")]
     return f"| {row['corpus']} | {row['objective']} | " + " | ".join(shown) + " |"
 
 

@@ -16,6 +16,7 @@ from seqjax.evaluation.evaluate import predictor, report, scorer
 from seqjax.evaluation.metrics import format_report
 from seqjax.models.model import build
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.span_corruption import target_start
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.training import checkpoint, run
@@ -99,7 +100,7 @@ def generate(
         raise UserError("the prompt is empty; give at least one character with --prompt")
     model = build(experiment.model)
     limits: dict[str, Any] = {"new": max_new, "end": tokenizer.eos, "size": tokenizer.size}
-    limits |= {"sources": [ids], "start": max(tokenizer.pad, 0)} if answers else {"prompts": [ids]}
+    limits |= {"sources": [ids], "start": target_start(tokenizer.pad)} if answers else {"prompts": [ids]}
     before_text = "" if answers else prompt
     if beams is None:
         if stop is not None:

@@ -9,7 +9,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from seqjax.models.cells import CELLS
 from seqjax.models.deberta import Deberta, DebertaConfig
 from seqjax.models.heads import Scored, VocabularyHead
 from seqjax.models.rnn import RNN, RNNConfig
@@ -147,16 +146,12 @@ def training_flops(config: ModelConfig, rows: int, length: int, predictions: int
     """
     tokens = rows * length
     if isinstance(config, RNNConfig):
-        gates, ways = CELLS[config.cell].gates * config.width, 2 if config.bidirectional else 1
-        inputs = (config.embed_width or config.width) + (config.layers - 1) * config.output_width
-        trunk = tokens * 6.0 * ways * gates * (inputs + config.layers * config.width)
+        trunk = tokens * 6.0 * config.weights
     elif isinstance(config, Seq2SeqConfig):
-        gates, width, inner = CELLS[config.cell].gates * config.width, config.width, config.embed_width or config.width
-        ways = 2 if config.bidirectional else 1
-        reading = ways * gates * (inner + (config.layers - 1) * ways * width + config.layers * width) + ways * width**2
-        saying = gates * (inner + (2 * config.decoder_layers - 1) * width)
+        reading = config.encoder.weights + config.encoder.output_width * config.width
+        saying = config.decoder.weights
         if config.attention != "none":
-            saying += 3 * width**2 + 2 * length * width
+            saying += 3 * config.width**2 + 2 * length * config.width
         trunk = 6.0 * rows * (length * reading + predictions * saying)
     elif isinstance(config, DebertaConfig):
         weights = config.layers * (4 * config.width**2 + 2 * config.width * config.mlp_width)

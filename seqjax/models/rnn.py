@@ -3,6 +3,7 @@
 """Recurrent stack with the Transformer's signature: the carry is the layers' states instead of a cache."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import flax.linen as nn
 import flax.struct
@@ -55,6 +56,12 @@ class RNNConfig:
     def output_width(self) -> int:
         """Width of what a layer hands on."""
         return self.width * (2 if self.bidirectional else 1)
+
+    @property
+    def weights(self) -> int:
+        """Entries of the matrices that a token passes in the layers, biases and embeddings not counted."""
+        inputs = (self.embed_width or self.width) + (self.layers - 1) * self.output_width
+        return CELLS[self.cell].gates * self.output_width * (inputs + self.layers * self.width)
 
 
 @flax.struct.dataclass
@@ -154,6 +161,23 @@ class RNNLayer(nn.Module):
         return jnp.concatenate([y_BLD, z_BLD], axis=-1), state
 
 
+def through(
+    layers: Sequence[RNNLayer],
+    drop: nn.Dropout,
+    x_BLD: jax.Array,
+    positions_BL: jax.Array,
+    segments_BL: jax.Array,
+    states: Sequence[State],
+    train: bool,
+) -> tuple[jax.Array, tuple[State, ...]]:
+    """Returns what the last of some layers hands on, and each one's state; `drop` comes before each."""
+    after = []
+    for layer, state in zip(layers, states, strict=True):
+        x_BLD, state = layer(drop(x_BLD, deterministic=not train), positions_BL, segments_BL, state, train)
+        after.append(state)
+    return x_BLD, tuple(after)
+
+
 class RNN(nn.Module):
     """Embedding and recurrent layers: tokens [B, L] -> hidden states [B, L, D]. Used through `seqjax.models.build`.
 
@@ -187,14 +211,10 @@ class RNN(nn.Module):
         if positions_BL is None:
             positions_BL = from_segments(segments_BL, before.count_B)
         x_BLD = self.tokens(tokens_BL)
-        states = []
-        for layer, state in zip(self.layer, before.layers, strict=True):
-            x_BLD = self.drop(x_BLD, deterministic=not train)
-            x_BLD, state = layer(x_BLD, positions_BL, segments_BL, state, train)
-            states.append(state)
+        x_BLD, states = through(self.layer, self.drop, x_BLD, positions_BL, segments_BL, before.layers, train)
         x_BLD = self.drop(x_BLD, deterministic=not train)
         count_B = before.count_B + jnp.sum(segments_BL > 0, axis=1, dtype=jnp.int32)
-        return x_BLD, None if carry is None else RNNCarry(tuple(states), count_B)
+        return x_BLD, None if carry is None else RNNCarry(states, count_B)
 
     def table(self) -> jax.Array:
         """Returns the token embedding [V, D], for a tied output layer."""

@@ -16,7 +16,7 @@ from seqjax.errors import UserError
 from seqjax.models.cells import CELLS, State
 from seqjax.models.layers import Linear
 from seqjax.models.positions import from_segments
-from seqjax.models.rnn import Direction, RNNConfig, RNNLayer, uniform
+from seqjax.models.rnn import Direction, RNNConfig, RNNLayer, through, uniform
 
 ATTENTIONS = ("none", "additive", "dot", "general", "concat")
 
@@ -56,12 +56,18 @@ class Seq2SeqConfig:
         """The decoder reads one way."""
         return True
 
-    def part(self, bidirectional: bool) -> RNNConfig:
-        """Returns the settings of the encoder's or the decoder's layers."""
+    @property
+    def encoder(self) -> RNNConfig:
+        """The settings of the encoder's layers."""
         return RNNConfig(
-            cell=self.cell, width=self.width, bidirectional=bidirectional, dropout=self.dropout,
-            init_scale=self.init_scale,
+            cell=self.cell, layers=self.layers, width=self.width, embed_width=self.embed_width,
+            bidirectional=self.bidirectional, dropout=self.dropout, init_scale=self.init_scale,
         )  # fmt: skip
+
+    @property
+    def decoder(self) -> RNNConfig:
+        """The settings of the decoder's layers."""
+        return dataclasses.replace(self.encoder, layers=self.decoder_layers, bidirectional=False)
 
 
 @flax.struct.dataclass
@@ -146,7 +152,7 @@ class DecoderStep(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        self.layer = [Direction(c.part(bidirectional=False)) for _ in range(c.decoder_layers)]
+        self.layer = [Direction(c.decoder) for _ in range(c.decoder_layers)]
         if c.attention != "none":
             self.attention = Attention(c)
             self.combine = Linear(c.width, kernel_init=uniform(c.init_scale))
@@ -202,7 +208,7 @@ class Seq2Seq(nn.Module):
         c = self.config
         init = uniform(c.init_scale)
         self.tokens = nn.Embed(c.vocab_size, c.embed_width or c.width, embedding_init=init)
-        self.encoder = [RNNLayer(c.part(c.bidirectional)) for _ in range(c.layers)]
+        self.encoder = [RNNLayer(c.encoder) for _ in range(c.layers)]
         self.memory = Linear(c.width, kernel_init=init)
         remembered = 2 if CELLS[c.cell].remembers else 1
         self.bridge = Linear(c.decoder_layers * remembered * c.width, kernel_init=init)
@@ -214,9 +220,8 @@ class Seq2Seq(nn.Module):
         c = self.config
         x_BSD = self.tokens(source_BS)
         positions_BS, batch = from_segments(segments_BS), source_BS.shape[0]
-        for layer in self.encoder:
-            x_BSD = self.drop(x_BSD, deterministic=not train)
-            x_BSD, _ = layer(x_BSD, positions_BS, segments_BS, CELLS[c.cell].initial(batch, c.width), train)
+        fresh = (CELLS[c.cell].initial(batch, c.width),) * c.layers
+        x_BSD, _ = through(self.encoder, self.drop, x_BSD, positions_BS, segments_BS, fresh, train)
         first_B = jnp.argmax(segments_BS > 0, axis=1)
         last_B = segments_BS.shape[1] - 1 - jnp.argmax(segments_BS[:, ::-1] > 0, axis=1)
         ends_BD = jnp.take_along_axis(x_BSD, last_B[:, None, None], axis=1)[:, 0, : c.width]
@@ -225,19 +230,18 @@ class Seq2Seq(nn.Module):
             ends_BD = jnp.concatenate([ends_BD, begins_BD], axis=-1)
         return x_BSD, ends_BD
 
-    def start(self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int) -> Seq2SeqCarry:
+    def start(
+        self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int, train: bool = False
+    ) -> Seq2SeqCarry:
         """Returns the carry of a decoder that has read its sources and no token; it takes any number of them."""
         del length
-        return self._start(source_BS, source_segments_BS, False)
-
-    def _start(self, source_BS: jax.Array, segments_BS: jax.Array, train: bool) -> Seq2SeqCarry:
         c, batch = self.config, source_BS.shape[0]
-        states_BSD, ends_BD = self.encode(source_BS, segments_BS, train)
+        states_BSD, ends_BD = self.encode(source_BS, source_segments_BS, train)
         values_BSD = self.memory(self.drop(states_BSD, deterministic=not train))
         begin = jnp.split(jnp.tanh(self.bridge(ends_BD)), c.decoder_layers, axis=-1)
         states = tuple(State(*jnp.split(each, each.shape[-1] // c.width, axis=-1)) for each in begin)
         feed_BD = jnp.zeros((batch, c.width), jnp.float32)
-        memory = self.decoder.remember(values_BSD, segments_BS > 0)
+        memory = self.decoder.remember(values_BSD, source_segments_BS > 0)
         return Seq2SeqCarry(states, feed_BD, memory, jnp.zeros((batch,), jnp.int32))
 
     def __call__(
@@ -260,7 +264,7 @@ class Seq2Seq(nn.Module):
             if source_BS is None:
                 raise UserError("this model needs a source: give source_BS, or the carry that `start` returns")
             real_BS = jnp.ones_like(source_BS) if source_segments_BS is None else source_segments_BS
-            before = self._start(source_BS, real_BS, train)
+            before = self.start(source_BS, real_BS, 0, train)
         memory, real_BL = before.memory, jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
 
         def step(decoder: DecoderStep, carry: Any, inputs: Any) -> Any:

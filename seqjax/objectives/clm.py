@@ -5,18 +5,14 @@
 import dataclasses
 from typing import ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from seqjax.config import require
-from seqjax.objectives.losses import sums, token_scores
-from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
-from seqjax.types import Apply, Batch, Params
+from seqjax.objectives.next_token import NextToken
+from seqjax.objectives.objective import Objective, Row, Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class CLM(Objective):
+class CLM(NextToken):
     """Settings of causal language modelling."""
 
     framing: ClassVar[str] = "continuous"
@@ -28,10 +24,6 @@ class CLM(Objective):
     label_smoothing: float = 0.0
     z_loss: float = 0.0
     chunk: int = 0  # places whose logits are in memory at a time (0: all), see `losses.token_scores`
-
-    def __post_init__(self) -> None:
-        require(self, "objective", ("label_smoothing",), 0, 1)
-        require(self, "objective", ("z_loss", "chunk"), 0)
 
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns tokens, targets, segments, positions and weights [L] of a row of L + 1 places.
@@ -48,13 +40,3 @@ class CLM(Objective):
             "positions": row["positions"][:-1],
             "weights": counts.astype(np.float32),
         }
-
-    def weights(self, batch: Batch) -> dict[str, jax.Array]:
-        """The number of targets."""
-        return {self.terms[0]: jnp.sum(batch["weights"])}
-
-    def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
-        """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
-        scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
-        loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
-        return sums(self.terms[0], batch["weights"], loss_BL, hit_BL)

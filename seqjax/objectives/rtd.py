@@ -12,11 +12,12 @@ import optax
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
+from seqjax.models.deberta import DebertaConfig
 from seqjax.models.detector import SHARINGS, Detector, ReplacementHead, adopted, resolved
 from seqjax.models.model import ModelConfig, build, training_flops
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.seq2seq import Seq2SeqConfig
-from seqjax.models.transformer_config import DTYPES
+from seqjax.models.transformer_config import DTYPES, TransformerConfig
 from seqjax.objectives.losses import correct, cross_entropy
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
@@ -53,8 +54,7 @@ class RTD(Objective):
 
     def head(self, model: ModelConfig) -> ReplacementHead:
         """The discriminator's head."""
-        if isinstance(model, RNNConfig | Seq2SeqConfig):
-            raise UserError("replaced token detection needs a Transformer or DeBERTa; set model=transformer")
+        model = _attentive(model)
         return ReplacementHead(model.activation, DTYPES[model.dtype])
 
     def build(self, model: ModelConfig) -> Detector:
@@ -64,8 +64,7 @@ class RTD(Objective):
 
     def generator(self, model: ModelConfig) -> ModelConfig:
         """Returns the generator's settings; where embeddings are shared they have the discriminator's width."""
-        if isinstance(model, RNNConfig | Seq2SeqConfig):
-            return model
+        model = _attentive(model)
         width, heads = round(model.width * self.generator_width), max(1, round(model.heads * self.generator_width))
         if width % heads or not width:
             raise UserError(
@@ -141,6 +140,12 @@ class RTD(Objective):
             "rtd_recall": (both, jnp.sum(replaced_BL)),
         }
         return terms, metrics
+
+
+def _attentive(model: ModelConfig) -> TransformerConfig | DebertaConfig:
+    if isinstance(model, RNNConfig | Seq2SeqConfig):
+        raise UserError("replaced token detection needs a Transformer or DeBERTa; set model=transformer")
+    return model
 
 
 def sample(logits_BPV: jax.Array, batch: Batch, key: jax.Array | None) -> jax.Array:

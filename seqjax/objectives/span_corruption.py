@@ -11,19 +11,16 @@ Noise spans of "thank you for inviting me", X and Y being sentinels and . the en
 import dataclasses
 from typing import ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from seqjax.config import require
 from seqjax.errors import UserError
-from seqjax.objectives.losses import sums, token_scores
-from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
-from seqjax.types import Apply, Batch, Params
+from seqjax.objectives.next_token import NextToken
+from seqjax.objectives.objective import Row, Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class SpanCorruption(Objective):
+class SpanCorruption(NextToken):
     """Settings of span corruption; the defaults are T5's."""
 
     framing: ClassVar[str] = "bare"
@@ -42,8 +39,7 @@ class SpanCorruption(Objective):
         if not 0.0 < self.rate < 1.0:
             raise UserError(f"objective.rate={self.rate} must lie between 0 and 1")
         require(self, "objective", ("span", "sentinels"), 1)
-        require(self, "objective", ("label_smoothing",), 0, 1)
-        require(self, "objective", ("z_loss", "chunk"), 0)
+        super().__post_init__()
 
     def check(self, vocabulary: Vocabulary, length: int) -> None:
         """Sources and targets end with the end token, and each span takes a sentinel."""
@@ -77,16 +73,6 @@ class SpanCorruption(Objective):
         places = lengths(width, self.rate, self.span)
         noise = noise_mask(len(text), self.rate, self.span, rng) if len(text) > 1 else np.zeros(len(text), bool)
         return example(text, noise, places, sentinel_ids(vocabulary, self.sentinels), vocabulary)
-
-    def weights(self, batch: Batch) -> dict[str, jax.Array]:
-        """The number of targets."""
-        return {"span": jnp.sum(batch["weights"])}
-
-    def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
-        """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
-        scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
-        loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
-        return sums("span", batch["weights"], loss_BL, hit_BL)
 
 
 def counts(length: int, rate: float, span: float) -> tuple[int, int]:
@@ -146,11 +132,16 @@ def example(
     return frame(np.concatenate([source, ends]), np.concatenate([targets, ends]), places, vocabulary)
 
 
+def target_start(pad: int) -> int:
+    """Returns the id with which a decoder begins: the padding, as T5's does."""
+    return max(pad, 0)
+
+
 def frame(
     source: np.ndarray, targets: np.ndarray, places: tuple[int, int], vocabulary: Vocabulary
 ) -> dict[str, np.ndarray]:
-    """Returns a source and its targets as padded rows; the decoder begins with the padding id, as T5's does."""
-    start = max(vocabulary.pad, 0)
+    """Returns a source and its targets as padded rows."""
+    start = target_start(vocabulary.pad)
 
     def row(values: np.ndarray, width: int, fill: int = 0) -> np.ndarray:
         out = np.full(width, fill, np.int32)

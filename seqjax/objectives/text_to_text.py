@@ -6,20 +6,16 @@ import dataclasses
 import math
 from typing import ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from seqjax.config import require
 from seqjax.errors import UserError
-from seqjax.objectives.losses import sums, token_scores
-from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
+from seqjax.objectives.next_token import NextToken
+from seqjax.objectives.objective import Row, Vocabulary
 from seqjax.objectives.span_corruption import frame
-from seqjax.types import Apply, Batch, Params
 
 
 @dataclasses.dataclass(frozen=True)
-class TextToText(Objective):
+class TextToText(NextToken):
     """Settings of text to text by an encoder-decoder; records hold the two as `text` and `pair`.
 
     data.length is that of the source. Where a pair is too long for its row the longer text is cut.
@@ -39,8 +35,7 @@ class TextToText(Objective):
     def __post_init__(self) -> None:
         if not self.ratio > 0.0:
             raise UserError(f"objective.ratio={self.ratio} must be above 0")
-        require(self, "objective", ("label_smoothing",), 0, 1)
-        require(self, "objective", ("z_loss", "chunk"), 0)
+        super().__post_init__()
 
     def places(self, width: int) -> tuple[int, int]:
         """Returns (S, T), the places of source and target in a row of `width`: [begin] source [end] target [end]."""
@@ -65,16 +60,6 @@ class TextToText(Objective):
         real = row["segments"] > 0
         source, target = (row["tokens"][real & (row["token_types"] == kind)] for kind in (0, 1))
         return frame(_ended(source[1:], places[0]), _ended(target, places[1]), places, vocabulary)
-
-    def weights(self, batch: Batch) -> dict[str, jax.Array]:
-        """The number of targets."""
-        return {"text": jnp.sum(batch["weights"])}
-
-    def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
-        """Returns the summed cross entropy in nats, and the number of targets that got the largest logit."""
-        scored = token_scores(batch["targets"], key is not None, self.label_smoothing, self.z_loss, self.chunk)
-        loss_BL, hit_BL = scored.read(call(apply, params, batch, key, **scored.options()))
-        return sums("text", batch["weights"], loss_BL, hit_BL)
 
 
 def _ended(text: np.ndarray, room: int) -> np.ndarray:

@@ -97,17 +97,15 @@ class Checkpoints:
 
 def _rest(state: State) -> Any:
     """Returns what a checkpoint holds of a state beside the parameters that one uses."""
-    if state.average is None and state.guard is None and state.carry is None:
-        return state.opt_state
-    rest = {"opt_state": state.opt_state}
-    rest |= {} if state.average is None else {"trained": state.params}
-    rest |= {} if state.carry is None else {"carry": state.carry}
-    return rest | ({} if state.guard is None else {"guard": state.guard})
+    trained = None if state.average is None else state.params
+    kept = {"trained": trained, "guard": state.guard, "carry": state.carry}
+    kept = {name: value for name, value in kept.items() if value is not None}
+    return {"opt_state": state.opt_state, **kept} if kept else state.opt_state
 
 
 def _whole(step: jax.Array, used: Params, rest: Any, like: State) -> State:
     """Returns the state of which `_rest` and the used parameters were saved."""
-    if like.average is None and like.guard is None and like.carry is None:
+    if _rest(like) is like.opt_state:
         return State(step, used, rest)
     average = None if like.average is None else used
     return State(step, rest.get("trained", used), rest["opt_state"], average, rest.get("guard"), rest.get("carry"))

@@ -33,9 +33,7 @@ class Optimizer:
     schedule: str = "linear"  # "constant", "linear", "cosine", "inverse_sqrt", "flat_inverse_sqrt" or "wsd"
     warmup: int = 0  # updates
     end_lr: float = 0.0
-    drops: tuple[
-        tuple[int, float], ...
-    ] = ()  # (updates, factor): after so many the rate is multiplied by this, for good
+    drops: tuple[tuple[int, float], ...] = ()  # (updates, factor): after so many the rate is so many times what it was
     b1: float = 0.9  # also SGD's momentum, and how much of schedule_free's parameters is their average
     b2: float = 0.999
     epsilon: float = 1e-8

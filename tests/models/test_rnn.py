@@ -119,33 +119,25 @@ def test_padding_on_any_side_and_packing_change_neither_states_nor_gradients(con
     run, params = made(config)
     first, second = TOKENS[:1, :4], TOKENS[1:2, :3]
 
-    def padded(tokens, left, right):
-        segments = jnp.pad(jnp.ones_like(tokens), [(0, 0), (left, right)])
-        states, _ = run_with(padded_tokens(tokens, left, right), segments, None)
+    def padded(params, tokens, left, right):
+        around = [(0, 0), (left, right)]
+        real = jnp.pad(jnp.ones_like(tokens), around)
+        states, _ = run(params, jnp.pad(tokens, around, constant_values=7), segments_BL=real)
         return states[:, left : left + tokens.shape[1]]
 
-    def padded_tokens(tokens, left, right):
-        return jnp.pad(tokens, [(0, 0), (left, right)], constant_values=7)
-
-    def run_with(tokens, segments, positions):
-        return run(given, tokens, segments_BL=segments, positions_BL=positions)
-
     def total(params, how):
-        nonlocal given
-        given = params
         if how == "alone":
             states = [run(params, first)[0], run(params, second)[0]]
         elif how == "padded":
-            states = [padded(first, 2, 1), padded(second, 0, 4)]
+            states = [padded(params, first, 2, 1), padded(params, second, 0, 4)]
         else:
             tokens = jnp.concatenate([first, second, jnp.zeros((1, 2), jnp.int32)], axis=1)
             segments = jnp.array([[1] * 4 + [2] * 3 + [0] * 2])
             positions = jnp.array([[0, 1, 2, 3, 0, 1, 2, 0, 0]])
-            found, _ = run_with(tokens, segments, positions)
+            found, _ = run(params, tokens, segments_BL=segments, positions_BL=positions)
             states = [found[:, :4], found[:, 4:7]]
         return sum(jnp.sum(jnp.sin(3 * x)) for x in states), states
 
-    given = params
     differentiate = jax.grad(total, has_aux=True)
     grads, states = differentiate(params, "alone")
     for how in ("padded", "packed"):
@@ -155,7 +147,7 @@ def test_padding_on_any_side_and_packing_change_neither_states_nor_gradients(con
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), grads, others)
 
 
-def test_orthogonal_blocks_and_forget_bias():
+def test_orthogonal_blocks_and_states():
     params = RNN(dataclasses.replace(SMALL, orthogonal=True)).init(jax.random.key(0), TOKENS)["params"]
     for block in np.split(np.asarray(params["layer_1"]["forward"]["recurrent"]), 4, axis=1):
         np.testing.assert_allclose(block @ block.T, np.eye(6), atol=1e-5)

@@ -103,7 +103,6 @@ def measured(folder):
     return [{name: value for name, value in line.items() if not name.startswith("perf/")} for line in lines]
 
 
-if __name__ == "__main__":  # a run in a process of its own, to be killed: CONFIG.json FOLDER [DEVICES]
-    if len(sys.argv) > 3:
-        jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
+if __name__ == "__main__":  # a run in a process of its own, to be killed: CONFIG.json FOLDER DEVICES
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
     train(from_json(Experiment, json.loads(Path(sys.argv[1]).read_text())), Path(sys.argv[2]))

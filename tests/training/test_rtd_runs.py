@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of replaced token detection from beginning to end: resumed, evaluated, exported, fine-tuned."""
+"""Runs of replaced token detection from beginning to end: evaluated, exported, fine-tuned; kills are in test_resume."""
 
 import dataclasses
 
