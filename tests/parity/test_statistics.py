@@ -7,8 +7,10 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
-import torch
-import transformers
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 from seqjax.objectives.mlm import MLM
 from tests.objectives.test_mlm import corrupt, row
