@@ -48,7 +48,7 @@ def tiny() -> Experiment:
         experiment(),
         data={"source": Source(train="stdlib/docs"), "tokenizer": "bytes", "length": 32, "batch": 8, "limit": 10,
               "threads": 2},
-        model={"vocab_size": 261, "layers": 4, "width": 32, "heads": 2, "mlp_width": 64},
+        model={"vocab_size": 261, "layers": 2, "width": 32, "heads": 2, "mlp_width": 64},
         optimizer={"warmup": 2},
         run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16),
     )  # fmt: skip

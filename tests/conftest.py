@@ -31,6 +31,9 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 # Traces are many small objects that die young; looking through all of the old ones for garbage takes a tenth of the time.
 gc.set_threshold(200_000, 50, 50)
 
+# Lines of source code that nobody reads are a tenth of the cost of lowering a program.
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"
+
 import jax
 import numpy as np
 import pytest

@@ -41,6 +41,8 @@ def golden(name):
 @pytest.mark.parametrize("name", experiments.names())
 def test_tiny_trains_and_reports(name, tmp_path):
     experiment = dataclasses.replace(experiments.resolve(name, tiny=True), parallel=Parallel(devices=1))
+    steps = experiment.run.steps
+    experiment = dataclasses.replace(experiment, run=dataclasses.replace(experiment.run, eval_every=steps))
     outcome = finish(train(experiment, tmp_path, quiet=True))
     assert outcome["status"] == "complete"
     assert np.isfinite(outcome["eval/loss"])

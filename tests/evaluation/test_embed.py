@@ -33,7 +33,10 @@ def framed(text):
 @functools.cache
 def states_of(text):
     model, params = made("bert")
-    return model.apply({"params": params}, np.array([framed(text)]), method="hidden")[0]
+    ids = framed(text)
+    tokens, segments = (np.pad([row], [(0, 0), (0, 64 - len(ids))]) for row in (ids, [1] * len(ids)))
+    read = jax.jit(functools.partial(model.apply, method="hidden"))
+    return read({"params": params}, tokens, segments_BL=segments)[0][:, : len(ids)]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 32])

@@ -242,23 +242,24 @@ def test_disentangled_embeddings_begin_as_the_generators_and_are_handed_on_as_su
     )  # fmt: skip
 
 
+@functools.cache
+def divided(backend, devices, accumulate, seed):
+    """Returns gradients and pairs; the discriminator's loss counts twice."""
+    model, params, objective = setting("electra-disentangled")
+    objective = dataclasses.replace(objective, discriminator_weight=2.0)
+    places, key = Devices(Parallel(backend, devices)), None if seed is None else jax.random.key(seed)
+    function = functools.partial(gradients, apply=model.apply, objective=objective, accumulate=accumulate)
+    return jax.device_get(places.spread(function)(places.replicate(params), places.put(ragged()), key))[:2]
+
+
 @pytest.mark.parametrize(
     ("backend", "devices", "accumulate", "key"),
-    [("jit", 8, 1, None), ("jit", 8, 1, 3), ("jit", 4, 2, None), ("jit", 1, 4, None), ("pmap", 4, 2, None)],
+    [("jit", 8, 1, 3), ("jit", 4, 2, None), ("jit", 1, 4, None), ("pmap", 4, 2, None)],
 )
 def test_division_changes_nothing(backend, devices, accumulate, key):
     """With a key, too, where the key is the same: each row's samples are its own."""
-    model, params, objective = setting("electra-disentangled")
-    objective = dataclasses.replace(objective, discriminator_weight=2.0)
-    key = None if key is None else jax.random.key(key)
-
-    def found(devices, accumulate, backend="jit"):
-        places = Devices(Parallel(backend, devices))
-        function = functools.partial(gradients, apply=model.apply, objective=objective, accumulate=accumulate)
-        return jax.device_get(places.spread(function)(places.replicate(params), places.put(ragged()), key))[:2]
-
-    grads, pairs = found(devices, accumulate, backend)
-    wanted_grads, wanted = found(1, 1)
+    grads, pairs = divided(backend, devices, accumulate, key)
+    wanted_grads, wanted = divided("jit", 1, 1, key)
     np.testing.assert_allclose(pairs["loss"][0], wanted["loss"][0], atol=1e-6)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), grads, wanted_grads)
     terms = {name: value / weight for name, (value, weight) in wanted.items()}

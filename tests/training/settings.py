@@ -4,8 +4,8 @@
 
 import dataclasses
 import json
+import os
 import random
-import sys
 from pathlib import Path
 
 import jax
@@ -103,6 +103,8 @@ def measured(folder):
     return [{name: value for name, value in line.items() if not name.startswith("perf/")} for line in lines]
 
 
-if __name__ == "__main__":  # a run in a process of its own, to be killed: CONFIG.json FOLDER DEVICES
-    jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
-    train(from_json(Experiment, json.loads(Path(sys.argv[1]).read_text())), Path(sys.argv[2]))
+def run_apart(config, folder, devices, errors):
+    """The main function of a process that is to be killed; it writes to the file `errors` instead of stderr."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    jax.config.update("jax_num_cpu_devices", devices)
+    train(from_json(Experiment, config), Path(folder))

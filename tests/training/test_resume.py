@@ -3,14 +3,11 @@
 """A run that was killed and resumed is the run that was not, bit for bit."""
 
 import dataclasses
-import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -22,9 +19,11 @@ from seqjax.training import checkpoint
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
-from tests.training.settings import OBJECTIVES, experiment, measured, text
+from tests.training.settings import OBJECTIVES, experiment, measured, run_apart, text
 
-ROOT = Path(__file__).parents[2]
+# Processes of their own that need not import everything anew: they are forked from one that has, and does nothing else.
+APART = multiprocessing.get_context("forkserver")
+APART.set_forkserver_preload(["tests.training.settings"])
 
 
 @pytest.fixture(scope="module")
@@ -41,34 +40,31 @@ class Child:
     """A run in another process; with as many devices as here, for then it finds the programs compiled here."""
 
     def __init__(self, config, folder):
-        path = folder.parent / f"{folder.name}.json"
-        path.write_text(json.dumps(to_json(config)))
-        command = [sys.executable, "-m", "tests.training.settings", str(path), str(folder), str(jax.device_count())]
-        self.metrics = folder / "metrics.jsonl"
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=dict(os.environ)
-        )
+        self.metrics, self.errors = folder / "metrics.jsonl", folder.parent / "errors.txt"
+        given = (to_json(config), str(folder), jax.device_count(), str(self.errors))
+        self.process = APART.Process(target=run_apart, args=given)
+        self.process.start()
 
     def signal_at(self, step, number):
         """Sends a signal as soon as the metrics of `step` stand in the file."""
         deadline = time.time() + 240
-        while time.time() < deadline and self.process.poll() is None:
+        while time.time() < deadline and self.process.is_alive():
             lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
             if any(f'"step": {step},' in line and "train/loss" in line for line in lines):
-                self.process.send_signal(number)
+                os.kill(self.process.pid, number)
                 break
             time.sleep(0.01)
-        _, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, errors.decode()
+        self.process.join(60)
+        return self.process.exitcode, self.errors.read_text()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_two_kills_and_resumes_are_bit_equal(objective, spec, tmp_path):
     """At random steps, in a row; with an average of the parameters and a guard against spikes, which come back too."""
-    config = experiment(spec, objective, steps=18, eval_every=9, save_every=3)
+    config = experiment(spec, objective, steps=14, eval_every=14, save_every=4)
     config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, ema=0.9, spike=1.2))
     train(config, tmp_path / "whole", quiet=True)
-    for step in (random.Random(objective).randint(4, 8), random.Random(objective).randint(11, 14)):
+    for step in (random.Random(objective).randint(4, 6), random.Random(objective).randint(9, 12)):
         assert Child(config, tmp_path / "broken").signal_at(step, signal.SIGKILL)[0] == -signal.SIGKILL
     train(config, tmp_path / "broken", quiet=True)
     assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
