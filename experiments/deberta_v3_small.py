@@ -49,6 +49,7 @@ def tiny() -> Experiment:
         data={"source": Source(train="stdlib/docs"), "tokenizer": "bytes", "length": 32, "batch": 8, "limit": 10,
               "threads": 2},
         model={"vocab_size": 261, "layers": 2, "width": 32, "heads": 2, "mlp_width": 64},
+        objective={"generator_layers": 1.0},
         optimizer={"warmup": 2},
         run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16),
     )  # fmt: skip

@@ -43,6 +43,7 @@ BATCH_KEYS: dict[str, tuple[str, type]] = {
     "source": ("BS", np.int32),  # what an encoder-decoder's encoder reads
     "source_segments": ("BS", np.int32),
     "source_positions": ("BS", np.int32),
+    "updates": ("B", np.int32),  # how many came before this one; the run's state, never the data's
     "targets": ("BL", np.int32),
     "weights": ("BL", np.float32),
     "mlm_positions": ("BP", np.int32),

@@ -12,12 +12,10 @@ from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
-from seqjax.evaluation.evaluate import predictor, report, scorer
-from seqjax.evaluation.metrics import format_report
+from seqjax.evaluation.evaluate import REPORTED, format_reported, reporter, scorer
 from seqjax.models.model import build
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.span_corruption import target_start
-from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.training import checkpoint, run
 from seqjax.training.finish import finish
@@ -39,7 +37,7 @@ def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
 
 
 def evaluate(folder: str, split: str, step: str) -> Result:
-    """Scores a checkpoint on a split; for classification and tagging by class too."""
+    """Scores a checkpoint on a split; classes and tags one by one too, and the texts that a model says."""
     experiment, params = checkpoint.load(folder, int(step) if step.isdecimal() else step)
     prepared = reopen(experiment, Path(folder))
     dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel)
@@ -48,9 +46,9 @@ def evaluate(folder: str, split: str, step: str) -> Result:
         "scores": scorer(model, dataset, devices, experiment.run.seed)(params, split),
     }
     text = "\n".join(f"{name:14} {value:.6f}" for name, value in result["scores"].items())
-    if isinstance(experiment.objective, (Classification, Tagging)):
-        result["report"] = report(experiment.objective, predictor(model, dataset, devices)(params, split))
-        text += "\n\n" + format_report(result["report"])
+    if isinstance(experiment.objective, REPORTED):
+        result["report"] = reporter(model, dataset, devices)(params, split)
+        text += "\n\n" + format_reported(result["report"])
     return result, text
 
 

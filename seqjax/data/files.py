@@ -111,6 +111,28 @@ def text_rows(path: Path, text: str, unit: str) -> Iterator[Row]:
         number += part.count("\n")
 
 
+def labelled_rows(path: Path, text: str) -> Iterator[Row]:
+    """Yields each line that is not blank as a label and, after a space, a text."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            label, _, rest = line.partition(" ")
+            if not rest.strip():
+                raise UserError(f"{path}:{number}: expected a label, a space and a text, found {line!r:.60}")
+            yield number, {"label": label, "text": rest}
+
+
+def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, str]]:
+    """Returns the lines of two files side by side; one that is blank in both is left out."""
+    texts, pairs = (read_text(path, encoding).removesuffix("\n").split("\n") for path in (first, second))
+    if len(texts) != len(pairs):
+        raise UserError(f"{second}:1: expected as many lines as {first} has, {len(texts)}, found {len(pairs)}")
+    for number, (text, pair) in enumerate(zip(texts, pairs, strict=True), 1):
+        if bool(text.strip()) != bool(pair.strip()):
+            blank = first if pair.strip() else second
+            raise UserError(f"{blank}:{number}: expected text, for the other file has some there, found a blank line")
+    return [{"text": text, "pair": pair} for text, pair in zip(texts, pairs, strict=True) if text.strip()]
+
+
 def json_rows(path: Path, text: str) -> Iterator[Row]:
     """Yields the object on each line that is not blank."""
     for number, line in enumerate(text.split("\n"), 1):

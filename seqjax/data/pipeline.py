@@ -5,7 +5,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import grain
@@ -38,6 +38,7 @@ class Data:
     eval_batch: int = 64
     layout: str = "pack"  # "pack", "stream", "strips", "pad" or "bucket"; see seqjax.data.rows.lay_out
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
+    places: int = 0  # of a batch for "bucket": as many rows of a length as fit, a multiple of 8 (0: always `batch`)
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
 
@@ -45,7 +46,9 @@ class Data:
         require_choice(self, "data", {"layout": LAYOUTS})
         require(self, "data", ("batch", "eval_batch", "threads"), 1)
         require(self, "data", ("length",), SHORTEST)
-        require(self, "data", ("limit",), 0)
+        require(self, "data", ("limit", "places"), 0)
+        if self.places and self.layout != "bucket":
+            raise UserError("data.places is for data.layout=bucket")
         if self.layout == "bucket" and not self.buckets:
             raise UserError("data.layout=bucket needs data.buckets, for example data.buckets=32,64")
         for width in self.buckets:
@@ -66,8 +69,14 @@ class Data:
 
     @property
     def shapes(self) -> list[tuple[int, int]]:
-        """(length, batch) of each stage; the last has no end."""
+        """(length, batch) of each stage, of which the last has no end; or of each bucket."""
+        if self.places:
+            return [(width, self.rows_of(width)) for width in sorted({*self.buckets, self.length})]
         return [(length, batch) for _, length, batch in self.stages] + [(self.length, self.batch)]
+
+    def rows_of(self, width: int) -> int:
+        """Returns how many rows of this width a batch has."""
+        return max(8, self.places // width // 8 * 8) if self.places else self.batch
 
     def shape(self, step: int) -> tuple[int, int]:
         """Returns (length, batch) of the update that follows `step` updates."""
@@ -109,7 +118,11 @@ class Dataset:
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
         strips = data.batch if split == "train" else 1
-        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, data.buckets, whole, strips)
+        buckets, sizes = [objective.row_length(width) for width in data.buckets], None
+        if corpus.pair:
+            ends = corpus.lengths - corpus.first
+            sizes = objective.places_needed(np.asarray(corpus.first), ends, length)
+        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, buckets, whole, strips, sizes)
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
@@ -140,10 +153,15 @@ class Dataset:
             updates = [updates for updates, _, _ in self.config.stages]
             return StagedIterator(updates, lambda number: self._stage(number, seed, host, hosts))
         rows, size = self.rows("train"), self.config.batch
-        if size % hosts:
+        if any(count % hosts for _, count in self.config.shapes):
             raise UserError(f"data.batch={size} does not divide among {hosts} hosts")
         if len(set(rows.widths.tolist())) > 1:
-            order = bucket_order(rows.widths, size, seed)
+            of_text = {self.objective.row_length(width): width for width in (*self.config.buckets, self.config.length)}
+            sizes = {
+                width: self.config.rows_of(of_text[width - self.objective.lookahead])
+                for width in set(rows.widths.tolist())
+            }
+            order = bucket_order(rows.widths, sizes, seed)
             chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts))
             dataset = chosen.map(_Gather(self, seed))
         else:
@@ -191,31 +209,33 @@ def pad(examples: Sequence[Example], size: int) -> Example:
     return {name: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for name, x in batch.items()}
 
 
-def bucket_order(widths: np.ndarray, size: int, seed: int) -> Callable[[int], np.ndarray]:
-    """Returns a function epoch -> int [batches, size]: batches of rows of one width, shuffled within and among widths.
+def bucket_order(widths: np.ndarray, sizes: Mapping[int, int], seed: int) -> Callable[[int], list[np.ndarray]]:
+    """Returns a function epoch -> batches of rows of one width, shuffled within and among widths, `sizes` of each.
 
     Rows that do not fill a batch of their width sit out this epoch; which ones changes with the epoch.
 
     Raises:
       UserError: no width has enough rows for a batch.
     """
-    groups = [np.flatnonzero(widths == width) for width in np.unique(widths)]
-    groups = [group for group in groups if len(group) >= size]
+    groups = [(np.flatnonzero(widths == width), size) for width, size in sorted(sizes.items())]
+    groups = [(group, size) for group, size in groups if len(group) >= size]
     if not groups:
-        raise UserError(f"data.layout=bucket: no bucket holds data.batch={size} rows; use a smaller batch")
+        raise UserError(f"data.layout=bucket: no bucket holds a batch of {min(sizes.values())} rows; use a smaller one")
 
     @functools.lru_cache(maxsize=2)
-    def order(epoch: int) -> np.ndarray:
+    def order(epoch: int) -> list[np.ndarray]:
         generator = np.random.default_rng((seed, epoch))
-        shuffled = [generator.permutation(group)[: len(group) // size * size] for group in groups]
-        return generator.permutation(np.concatenate(shuffled).reshape(-1, size))
+        batches: list[np.ndarray] = []
+        for group, size in groups:
+            batches += list(generator.permutation(group)[: len(group) // size * size].reshape(-1, size))
+        return [batches[place] for place in generator.permutation(len(batches))]
 
     return order
 
 
 @dataclasses.dataclass(frozen=True)
 class _Lookup(grain.transforms.MapWithIndex):
-    order: Callable[[int], np.ndarray]
+    order: Callable[[int], list[np.ndarray]]
     host: int
     hosts: int
 

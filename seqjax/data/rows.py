@@ -173,6 +173,7 @@ def lay_out(
     buckets: Sequence[int] = (),
     whole: bool = False,
     strips: int = 1,
+    needed: np.ndarray | None = None,
 ) -> Rows:
     """Returns the rows of a corpus.
 
@@ -188,6 +189,7 @@ def lay_out(
       buckets: row lengths for "bucket", ascending; `length` is the last.
       whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes.
       strips: of layout "strips": how many; the rows that are too few to go on in every strip are left out.
+      needed: of layout "bucket": places of a row that each window takes, int [windows]; by default as many as it has.
 
     Raises:
       UserError: an unknown layout, or a tokenizer without the special tokens that the framing needs.
@@ -229,6 +231,7 @@ def lay_out(
     rows = _one_each(corpus, windows, width, framing, vocabulary)
     if layout == "bucket":
         limits = np.array(sorted({*buckets, length})) + lookahead
+        sizes = sizes if needed is None else needed
         return dataclasses.replace(rows, widths=limits[np.searchsorted(limits, sizes)])
     return rows
 

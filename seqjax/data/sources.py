@@ -6,7 +6,10 @@
     tfds:NAME, tfds:NAME/CONFIG      TensorFlow Datasets
     text:GLOB                        plain text; `unit` says what one record is
     jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` name columns
+    labelled:GLOB                    a label, a space and a text on each line
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
+    parallel:FILE,FILE               line i of the first is a text, line i of the second its pair
+    made:TASK/SIZE                   pairs made by a rule: addition, reversal, copy; see seqjax.data.made
 
 A GLOB may be several, between commas; files may be gzipped. After a source with named splits, "@SPLIT" chooses one, in
 TFDS slice syntax: `tfds:imdb_reviews@train[90%:]`. A notebook passes what it has in memory to `from_records`.
@@ -26,8 +29,8 @@ from seqjax.errors import UserError
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
 SPLITS = ("train", "validation", "test")
-FILE_KINDS = ("text", "jsonl", "tsv", "csv", "conll")
-KINDS = ("stdlib", "tfds", *FILE_KINDS)
+FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "conll", "parallel")
+KINDS = ("stdlib", "tfds", "made", *FILE_KINDS)
 UNITS = ("file", "paragraph", "line")
 CANONICAL = ("text", "pair", "label", "words", "tags")
 
@@ -91,6 +94,10 @@ def open_split(source: Source, split: str) -> Records:
         from seqjax.data import stdlib
 
         return stdlib.open_stdlib(rest, chosen or split, columns)
+    if kind == "made":
+        from seqjax.data import made
+
+        return made.open_made(rest, chosen or split)
     from seqjax.data import published
 
     return published.open_published(rest, chosen or split, columns)
@@ -138,10 +145,14 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
                     f"{paths[0]}:1: expected enough text to hold {source.holdout:g} of it out, found 1 character"
                 )
             return Records(rows, identity)
+    elif kind == "parallel":
+        if len(paths) != 2:
+            raise UserError(f"parallel:{patterns}: expected two files between a comma, found {len(paths)}")
+        rows = files.parallel_rows(paths[0], paths[1], source.encoding)
     else:
         rows = [row for path in paths for row in _rows(source, kind, path)]
-        if not rows:
-            raise UserError(f"{paths[0]}:1: expected at least one record, found none")
+    if not len(rows):
+        raise UserError(f"{paths[0]}:1: expected at least one record, found none")
     if part:
         rows = _hold_out(rows, part, source, paths)
     return Records(rows, identity)
@@ -171,6 +182,8 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.tsv_rows(path, text, source.header)
     elif kind == "csv":
         found = files.csv_rows(path, text, source.header)
+    elif kind == "labelled":
+        found = files.labelled_rows(path, text)
     else:
         words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
         return [row for _, row in files.conll_rows(path, text, words, tags)]

@@ -11,14 +11,18 @@ import jax
 import numpy as np
 
 from seqjax.data.pipeline import Dataset
-from seqjax.evaluation.metrics import classification_report, confusion, tagging_report
+from seqjax.evaluation import texts
+from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.parallel import Devices
 from seqjax.training.step import evaluation_step
 from seqjax.types import Batch, Params
 
 Scorer = Callable[..., dict[str, float]]
+SAMPLES = 10  # texts that a report shows
+REPORTED = Classification | Tagging | TextToText  # objectives with scores by class or of whole texts
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
@@ -69,6 +73,31 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
     if "clm" in names:
         names += ["perplexity"] + ["bits_per_byte"] * (dataset.rows(split).corpus.bytes > 0 and not limit)
     return names
+
+
+def reporter(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], dict[str, Any]]:
+    """Returns a function (params, split) -> scores by class or of whole texts, for an objective of REPORTED.
+
+    Those of classes and tags are as `report` gives them; those of texts as `texts.text_report`, with the first few of
+    them as "samples".
+    """
+    objective = dataset.objective
+    if isinstance(objective, TextToText):
+        text_to_text = objective
+
+        def of_texts(params: Params, split: str) -> dict[str, Any]:
+            pairs = texts.answers(model, dataset, params, split)
+            return texts.text_report(pairs, text_to_text.bleu) | {"samples": pairs[:SAMPLES]}
+
+        return of_texts
+    assert isinstance(objective, Classification | Tagging)
+    labelled, predict = objective, predictor(model, dataset, devices)
+    return lambda params, split: report(labelled, predict(params, split))
+
+
+def format_reported(report: dict[str, Any]) -> str:
+    """Returns what a `reporter` gave as plain text."""
+    return format_report(report) if "per_class" in report else texts.format_text_report(report)
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:

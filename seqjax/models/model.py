@@ -34,9 +34,9 @@ class Model(nn.Module):
         """Returns the trunk's states [B, L, D] and the carry; takes what `__call__` takes but `gather_BP`."""
         return self.trunk(tokens_BL, **inputs)
 
-    def start(self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int) -> Any:
+    def start(self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int, train: bool = False) -> Any:
         """Returns the carry of an encoder-decoder that has read its sources, with room for `length` tokens."""
-        return self.trunk.start(source_BS, source_segments_BS, length)
+        return self.trunk.start(source_BS, source_segments_BS, length, train)
 
     def __call__(
         self,

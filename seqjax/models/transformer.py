@@ -284,9 +284,11 @@ class Transformer(nn.Module):
         x_BSD = self.embedding(source_BS, positions_BS, None, train)
         return self.encoder(x_BSD, positions_BS, segments_BS, None, None, None, train)[0]
 
-    def start(self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int) -> TransformerCarry:
+    def start(
+        self, source_BS: jax.Array, source_segments_BS: jax.Array, length: int, train: bool = False
+    ) -> TransformerCarry:
         """Returns the carry of a decoder that has read its sources and no token, with room for `length` tokens."""
-        states_BSD = self.encode(source_BS, segments_BS=source_segments_BS)
+        states_BSD = self.encode(source_BS, segments_BS=source_segments_BS, train=train)
         batch = source_BS.shape[0]
         carry = self.decoder.initial_carry(batch, length, source_segments_BS)
         nothing_B0 = jnp.zeros((batch, 0), jnp.int32)

@@ -56,6 +56,11 @@ class Objective(abc.ABC):
     layouts: ClassVar[tuple[str, ...]] = ("pack", "stream", "pad", "bucket")
     terms: ClassVar[tuple[str, ...]]
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the loss changes as training goes on, so that its batches say how many `updates` came before."""
+        return False
+
     def term_weights(self) -> dict[str, float]:
         """Returns the factor of each term in the loss."""
         return dict.fromkeys(self.terms, 1.0)
@@ -91,6 +96,10 @@ class Objective(abc.ABC):
     def row_length(self, length: int) -> int:
         """Returns how many tokens of text a row holds where the model is to read `length`, before `lookahead`."""
         return length
+
+    def places_needed(self, first: np.ndarray, second: np.ndarray, longest: int) -> np.ndarray:
+        """Returns the places of a row, up to `longest`, that pairs of so many tokens take; int [N]."""
+        return np.minimum(first + second + 3, longest)
 
     def predictions(self, length: int) -> int:
         """Returns at how many places of a row of `length` tokens the vocabulary head runs."""

@@ -9,9 +9,8 @@ from typing import Any
 
 from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
-from seqjax.evaluation.evaluate import predictor, report
+from seqjax.evaluation.evaluate import REPORTED, reporter
 from seqjax.experiment import Experiment
-from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training import checkpoint, record
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, reopen
@@ -20,7 +19,7 @@ from seqjax.visualise.report import write_report
 
 
 def finish(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Returns the outcome of `train`, with the scores by class of its best checkpoint where there are classes.
+    """Returns the outcome of `train`, with the scores of its best checkpoint by class, or of the texts it says.
 
     Writes result.json, curves.png and report.html into the run's folder.
     """
@@ -29,11 +28,10 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     experiment = run.experiment
     first = next((line for line in run.metrics if line["step"] == 0 and f"eval/{experiment.run.metric}" in line), None)
     outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
-    if isinstance(experiment.objective, (Classification, Tagging)) and checkpoint.steps(folder):
-        _, params = checkpoint.load(folder)
+    if isinstance(experiment.objective, REPORTED) and checkpoint.steps(folder):
         prepared = reopen(experiment, folder)
-        pairs = predictor(prepared.model, prepared.dataset, Devices(experiment.parallel))(params, EVALUATED)
-        outcome["report"] = report(experiment.objective, pairs)
+        report = reporter(prepared.model, prepared.dataset, Devices(experiment.parallel))
+        outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
     (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")
     plot_curves(run.metrics, folder / "curves.png")
     write_report(folder, _context(run, outcome))
@@ -55,6 +53,10 @@ def _context(run: record.Recorded, outcome: dict[str, Any]) -> dict[str, Any]:
         "before": {} if outcome["before"] is None else {metric: outcome["before"]},
         "after": {} if outcome["best"] is None else {metric: outcome["best"]},
         "report": outcome.get("report", {}),
+        "samples": [
+            {"prompt": f"{each['source']}\n", "text": each["predicted"]}
+            for each in outcome.get("report", {}).get("samples", ())
+        ],
         "config": run.config,
         "changes": differences(base, run.config),
         "environment": {name: run.facts[name] for name in ("versions", "git", "hardware")},

@@ -93,6 +93,8 @@ def train_step(
     key = jax.random.fold_in(key, state.step)
     if state.carry is not None:
         batch = {**batch, "carry": state.carry}
+    if objective.scheduled:
+        batch = {**batch, "updates": jnp.full(len(batch["tokens"]), state.step)}
     grads, pairs, carry = gradients(
         state.params, batch, key, apply=apply, objective=objective, accumulate=accumulate, reduce=reduce
     )

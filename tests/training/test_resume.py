@@ -58,7 +58,12 @@ class Child:
         return self.process.exitcode, self.errors.read_text()
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+DEFAULT = ("clm", "mlm", "rtd", "strips")  # a kind each of data order, corruption, model and state
+
+
+@pytest.mark.parametrize(
+    "objective", [pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.exhaustive) for name in OBJECTIVES]
+)
 def test_two_kills_and_resumes_are_bit_equal(objective, spec, tmp_path):
     """At random steps, in a row; with an average of the parameters and a guard against spikes, which come back too."""
     config = experiment(spec, objective, steps=14, eval_every=14, save_every=4)
@@ -72,7 +77,13 @@ def test_two_kills_and_resumes_are_bit_equal(objective, spec, tmp_path):
     assert checkpoint.steps(tmp_path / "broken") == checkpoint.steps(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+        pytest.param(signal.SIGINT, id="Ctrl-C", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_polite_signal_saves_and_ends_with_status_0(number, spec, tmp_path):
     config = experiment(spec, steps=40, eval_every=20)
     train(config, tmp_path / "whole", quiet=True)

@@ -70,7 +70,11 @@ def test_a_stage_has_an_order_of_its_own_and_the_first_is_the_plain_runs(spec):
     same(longer[6:], shorter[1:])  # however long the stage before it was
 
 
-@pytest.mark.parametrize(("backend", "border"), [("jit", 4), ("pmap", 6)], ids=["at the border", "within"])
+@pytest.mark.parametrize(
+    ("backend", "border"),
+    [("jit", 4), pytest.param("pmap", 6, marks=pytest.mark.exhaustive)],
+    ids=["at the border", "within"],
+)
 def test_resume_across_a_border_is_bit_equal(backend, border, spec, tmp_path, monkeypatch):
     config = dataclasses.replace(staged(spec, accumulate=2), parallel=Parallel(backend, 2))
     compiled = []

@@ -1,0 +1,133 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Texts that a model says, and their scores by the packages that the field reports: sacrebleu and rouge-score."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seqjax.data.pipeline import Dataset
+from seqjax.decoding.beam import beam_search
+from seqjax.decoding.generate import generate
+from seqjax.decoding.samplers import sampler
+from seqjax.errors import UserError
+from seqjax.models.model import Model
+from seqjax.objectives.span_corruption import target_start
+from seqjax.objectives.text_to_text import TextToText
+from seqjax.types import Params
+
+ROUGE = ("rouge1", "rouge2", "rougeL")
+SLICES = 4  # of equally many texts, by the length of the source
+
+
+def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: int = 0) -> list[dict[str, str]]:
+    """Returns {"source", "gold", "predicted"} of each record of a split, in order.
+
+    The search is the objective's (`beams`, `length_penalty`); a source is cut as in training, and an answer takes as
+    many tokens as a target may.
+
+    Args:
+      model: an encoder-decoder.
+      dataset: opened for `TextToText`.
+      params: the model's.
+      split: its name.
+      limit: only so many records, the first (0: all).
+    """
+    objective, tokenizer, size = dataset.objective, dataset.tokenizer, dataset.config.eval_batch
+    assert isinstance(objective, TextToText)
+    room, new = objective.places(objective.row_length(dataset.config.length))
+    records = dataset.records(split)
+    found = [records[i] for i in range(min(len(records), limit or len(records)))]
+    sources = [[*ids[: room - 1], tokenizer.eos] for ids in tokenizer.encode_batch([each["text"] for each in found])]
+    options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size, "start": target_start(tokenizer.pad)}
+    said: dict[int, str] = {}
+    order = np.argsort([len(ids) for ids in sources], kind="stable")  # rows of a batch wait for their longest
+    for start in range(0, len(order), size):
+        places = order[start : start + size].tolist()
+        missing = size - len(places)  # as many rows in each batch: another number would be compiled anew
+        rows = [sources[place] for place in places] + [[tokenizer.eos]] * missing
+        options["new"] = [new] * len(places) + [1] * missing
+        if objective.beams > 1:
+            best = beam_search(
+                model, params, sources=rows, beams=objective.beams, length_penalty=objective.length_penalty, **options
+            )
+            texts = [ranked[0].tokens for ranked in best]
+        else:
+            texts = generate(model, params, sources=rows, sampler=sampler(temperature=0.0), **options)
+        said |= {place: tokenizer.decode(ids) for place, ids in zip(places, texts, strict=False)}
+    return [
+        {"source": each["text"], "gold": each["pair"], "predicted": said[place]} for place, each in enumerate(found)
+    ]
+
+
+def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[str, Any]:
+    """Returns scores of answers against gold, in percent.
+
+    Args:
+      pairs: {"gold", "predicted"} and perhaps "source" of each text.
+      tokenize: sacrebleu's tokenizer for BLEU: "13a", "intl", "zh", "char", "none", ...
+
+    Returns:
+      "bleu" (Papineni et al. 2002, as Post 2018 computes it), "chrf" (Popovic 2015), "rouge1", "rouge2", "rougeL" (F1
+      without stemming, Lin 2004), "exact" (the share of answers that are the gold text, but for white space around it),
+      "length_ratio" (words said to words of gold), "signatures" of sacrebleu, and, with sources, "by_length": of each
+      of up to four equal parts by the source's length in words {"longest", "count", "bleu", "exact"}.
+
+    Raises:
+      UserError: nothing to score, or an unknown tokenizer.
+    """
+    import sacrebleu
+    from rouge_score import rouge_scorer
+
+    if not pairs:
+        raise UserError("there is nothing to score")
+    if tokenize not in sacrebleu.BLEU.TOKENIZERS:
+        raise UserError(f"bleu tokenizer '{tokenize}' is not one of {', '.join(sacrebleu.BLEU.TOKENIZERS)}")
+    gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
+    bleu, chrf = sacrebleu.BLEU(tokenize=tokenize), sacrebleu.CHRF()
+    scored = bleu.corpus_score(predicted, [gold])
+    out: dict[str, Any] = {"bleu": scored.score, "chrf": chrf.corpus_score(predicted, [gold]).score}
+    rouge = rouge_scorer.RougeScorer(list(ROUGE), tokenizer=_Words())
+    every = [rouge.score(a, b) for a, b in zip(gold, predicted, strict=True)]
+    out |= {name: 100.0 * float(np.mean([each[name].fmeasure for each in every])) for name in ROUGE}
+    out |= {"exact": _exact(pairs), "length_ratio": scored.sys_len / max(scored.ref_len, 1)}
+    out["signatures"] = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
+    if "source" in pairs[0]:
+        order = np.argsort([len(pair["source"].split()) for pair in pairs], kind="stable")
+        parts = [[pairs[place] for place in part] for part in np.array_split(order, min(SLICES, len(pairs)))]
+        out["by_length"] = [
+            {
+                "longest": len(part[-1]["source"].split()), "count": len(part), "exact": _exact(part),
+                "bleu": bleu.corpus_score([x["predicted"] for x in part], [[x["gold"] for x in part]]).score,
+            }
+            for part in parts
+        ]  # fmt: skip
+    return out
+
+
+def format_text_report(report: dict[str, Any]) -> str:
+    """Returns a report as plain text."""
+    numbers = [name for name, value in report.items() if isinstance(value, float)]
+    lines = [f"{name:14} {report[name]:.2f}" for name in numbers]
+    lines += [f"{name:14} {text}" for name, text in report["signatures"].items()]
+    if "by_length" in report:
+        lines += ["", "words of source   texts    BLEU   exact"]
+        lines += [
+            f"up to {each['longest']:<9}  {each['count']:>6}  {each['bleu']:>6.2f}  {each['exact']:>6.2f}"
+            for each in report["by_length"]
+        ]
+    return "\n".join(lines)
+
+
+def _exact(pairs: Sequence[dict[str, str]]) -> float:
+    return 100.0 * sum(pair["gold"].strip() == pair["predicted"].strip() for pair in pairs) / len(pairs)
+
+
+class _Words:
+    """Words for ROUGE in any script: the package's own tokenizer drops every letter beyond a to z."""
+
+    def tokenize(self, text: str) -> list[str]:
+        import regex
+
+        return regex.findall(r"[\p{L}\p{M}\p{N}]+", text.lower())

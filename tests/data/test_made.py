@@ -1,0 +1,113 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Made pairs: right by another rule, and in one split only; files side by side; batches of as many places."""
+
+import numpy as np
+import pytest
+
+from seqjax.data import tokenizers
+from seqjax.data.pipeline import Data, Dataset
+from seqjax.data.sources import Source, open_split
+from seqjax.errors import UserError
+from seqjax.objectives.text_to_text import TextToText
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.mark.parametrize("spec", ["addition/3", "addition/1", "reversal/5", "copy/20"])
+def test_what_is_made_is_right_and_in_one_split(spec):
+    splits = [list(open_split(Source(f"made:{spec}"), split)) for split in SPLITS]
+    texts = [record["text"] for records in splits for record in records]
+    assert len(set(texts)) == len(texts)
+    assert len(splits[0]) > 10 * len(splits[2]) > 0
+    for record in splits[0][:300] + splits[2][:300]:
+        text, pair = record["text"], record["pair"]
+        if spec.startswith("addition"):
+            assert eval(text) == int(pair)
+        else:
+            letters = text.split()
+            assert len(letters) <= int(spec.split("/")[1])
+            assert pair.split() == (letters[::-1] if spec.startswith("reversal") else letters)
+    shares = [np.mean([len(record["text"]) for record in records]) for records in splits]
+    assert max(shares) - min(shares) < 0.15 * max(shares)  # short ones are not all in one split
+    again = open_split(Source(f"made:{spec}"), "test")
+    assert list(again) == splits[2]
+
+
+def test_all_of_a_small_space_is_made():
+    records = [record for split in SPLITS for record in open_split(Source("made:addition/1"), split)]
+    assert sorted(record["text"] for record in records) == sorted(f"{a}+{b}" for a in range(10) for b in range(10))
+
+
+def test_two_files_line_by_line(tmp_path):
+    (tmp_path / "a.en").write_text("one\n\ntwo three\n")
+    (tmp_path / "a.de").write_text("eins\n\nzwei drei\n")
+    spec = f"parallel:{tmp_path}/a.en,{tmp_path}/a.de"
+    found = list(open_split(Source(spec, holdout=0.0), "train"))
+    assert found == [{"text": "one", "pair": "eins"}, {"text": "two three", "pair": "zwei drei"}]
+    (tmp_path / "a.de").write_text("eins\n")
+    with pytest.raises(UserError, match=r"a.de:1: expected as many lines as .*a.en has, 3, found 1"):
+        open_split(Source(spec), "train")
+    (tmp_path / "a.de").write_text("eins\nund\nzwei drei\n")
+    with pytest.raises(UserError, match=r"a.en:2: expected text, .* found a blank line"):
+        open_split(Source(spec), "train")
+    with pytest.raises(UserError, match="expected two files"):
+        open_split(Source(f"parallel:{tmp_path}/a.en"), "train")
+
+
+def test_a_label_and_a_text(tmp_path):
+    (tmp_path / "a.txt").write_text("1 good , really\n\n0 bad\n")
+    found = list(open_split(Source(f"labelled:{tmp_path}/a.txt", holdout=0.0), "train"))
+    assert found == [{"label": "1", "text": "good , really"}, {"label": "0", "text": "bad"}]
+    (tmp_path / "a.txt").write_text("1 good\n0\n")
+    with pytest.raises(UserError, match=r"a.txt:2: expected a label, a space and a text, found '0'"):
+        open_split(Source(f"labelled:{tmp_path}/a.txt", holdout=0.0), "train")
+
+
+@pytest.mark.parametrize("ratio", [0.4, 1.0, 2.0])
+def test_a_row_is_the_narrowest_that_holds_both_texts(ratio):
+    objective = TextToText(ratio=ratio)
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 30, (2, 200))
+    found = objective.places_needed(first, second, 40)
+    for a, b, width in zip(first.tolist(), second.tolist(), found.tolist(), strict=True):
+        wide = [w for w in range(41) if objective.places(w)[0] > a and objective.places(w)[1] > b]
+        assert width == min(wide, default=40)
+
+
+def test_buckets_of_as_many_places():
+    data = Data(
+        source=Source("made:copy/12", pair="pair"), tokenizer="words:30", length=16, layout="bucket", buckets=(4, 8),
+        places=256, eval_batch=64,
+    )  # fmt: skip
+    assert data.shapes == [(4, 64), (8, 32), (16, 16)]
+    objective = TextToText()
+    source = open_split(data.source, "validation")
+    tokenizer = tokenizers.build("words:30", lambda: [record["text"] for record in source])
+    dataset = Dataset(data, objective, tokenizer, lambda split: open_split(data.source, "validation"))
+    iterator = dataset.train(0)
+    shapes = {next(iterator)["source"].shape for _ in range(150)}
+    iterator.close()
+    assert shapes == {(64, 4), (32, 8), (16, 16)}
+    for batch in dataset.evaluation("validation", 0):  # nothing is cut
+        for row in np.flatnonzero(batch["weights"].any(axis=1)):
+            ends = [batch["source"][row][batch["source_segments"][row] > 0][-1]]
+            ends.append(batch["targets"][row][batch["weights"][row] > 0][-1])
+            assert ends == [tokenizer.eos] * 2
+            assert batch["source_segments"][row].sum() == batch["weights"][row].sum()
+    with pytest.raises(UserError, match=r"data.places is for data.layout=bucket"):
+        Data(places=100)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("made:additon/3", "did you mean 'addition'"),
+        ("made:addition/x", "'x' is not a whole number"),
+        ("made:addition/19", "from 1 to 18"),
+        ("made:copy@dev", "split"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(spec, message):
+    with pytest.raises(UserError, match=message):
+        open_split(Source(spec), "train")

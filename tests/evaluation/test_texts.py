@@ -1,0 +1,89 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of texts against hand counts and the packages' own examples; answers against one search for each text."""
+
+import math
+
+import jax
+import pytest
+
+from seqjax.data import tokenizers
+from seqjax.data.pipeline import Data, Dataset
+from seqjax.data.sources import from_records
+from seqjax.decoding.beam import beam_search
+from seqjax.decoding.generate import generate
+from seqjax.decoding.samplers import Greedy
+from seqjax.errors import UserError
+from seqjax.evaluation.texts import answers, format_text_report, text_report
+from seqjax.models.model import build, initialise
+from seqjax.models.seq2seq import Seq2SeqConfig
+from seqjax.objectives.text_to_text import TextToText
+
+
+def pairs(*texts):
+    return [{"source": s, "gold": g, "predicted": p} for s, g, p in texts]
+
+
+def test_bleu_by_hand():
+    """The precisions of 1 to 4 words are 5/6, 3/5, 2/4 and 1/3, and six words for seven are a penalty of e^(1 - 7/6)."""
+    texts = ("the cat sat on the red mat", "the cat sat on a mat")
+    report = text_report(pairs(("s", *texts)), tokenize="none")
+    words, said = (text.split() for text in texts)
+    logs = 0.0
+    for n in range(1, 5):
+        grams = [tuple(said[i : i + n]) for i in range(len(said) - n + 1)]
+        gold = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+        logs += math.log(sum(min(grams.count(g), gold.count(g)) for g in set(grams)) / len(grams)) / 4
+    assert report["bleu"] == pytest.approx(100 * math.exp(1 - 7 / 6 + logs))
+    assert report["length_ratio"] == pytest.approx(6 / 7)
+    assert "tok:none" in report["signatures"]["bleu"]
+
+
+def test_rouge_by_hand_in_any_script():
+    report = text_report(pairs(("s", "Ein großes Haus!", "ein haus")))
+    assert report["rouge1"] == pytest.approx(100 * 2 * (1.0 * 2 / 3) / (1.0 + 2 / 3))
+    assert report["rouge2"] == 0.0
+    assert report["rougeL"] == report["rouge1"]
+    assert text_report(pairs(("s", "дом", "дом")))["rouge1"] == 100.0
+
+
+def test_exact_and_parts_by_length():
+    texts = [(" ".join("x" * n), f"right {n}", f"right {n}" if n < 5 else "wrong") for n in range(1, 9)]
+    report = text_report(pairs(*texts))
+    assert report["exact"] == 50.0
+    assert [part["exact"] for part in report["by_length"]] == [100.0, 100.0, 0.0, 0.0]
+    assert [part["longest"] for part in report["by_length"]] == [2, 4, 6, 8]
+    assert "up to 8" in format_text_report(report)
+    perfect = text_report(pairs(("a", "one two three four five", "one two three four five")))
+    assert perfect["bleu"] == pytest.approx(100.0)
+    assert perfect["chrf"] == pytest.approx(100.0)
+
+
+def test_impossible_scores_are_refused():
+    with pytest.raises(UserError, match="nothing to score"):
+        text_report([])
+    with pytest.raises(UserError, match="bleu tokenizer 'word' is not one of"):
+        text_report(pairs(("a", "b", "c")), tokenize="word")
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_answers_are_those_of_each_text_alone(beams):
+    texts = ["a", "bcd", "", "efghij", "kl", "a much longer text than others", "m"]
+    records = from_records([{"text": text, "pair": text[::-1]} for text in texts])
+    tokenizer = tokenizers.build("bytes", list)
+    objective = TextToText(beams=beams, ratio=0.5)
+    data = Dataset(Data(length=12, layout="pad", eval_batch=3), objective, tokenizer, lambda _: records)
+    model = build(Seq2SeqConfig(vocab_size=tokenizer.size, width=16, init_scale=1.0))
+    params = initialise(model, jax.random.key(0))
+    found = answers(model, data, params, "test")
+    assert [each["source"] for each in found] == texts
+    assert [each["gold"] for each in found] == [text[::-1] for text in texts]
+    for each in found:
+        source = [*tokenizer.encode(each["source"])[:11], tokenizer.eos]
+        options = {"sources": [source], "new": 5, "end": tokenizer.eos, "size": tokenizer.size}
+        if beams == 1:
+            (alone,) = generate(model, params, sampler=Greedy(), **options)
+        else:
+            alone = beam_search(model, params, beams=beams, **options)[0][0].tokens
+        assert each["predicted"] == tokenizer.decode(alone)
+    assert answers(model, data, params, "test", limit=2) == found[:2]
