@@ -46,7 +46,7 @@ def tiny() -> Experiment:
     return derive(
         experiment(),
         data={"source": Source("made:copy/3", pair="pair"), "tokenizer": "words:30", "length": 8, "buckets": (4,),
-              "places": 64, "eval_batch": 8},
+              "places": 64, "eval_batch": 256},
         model={"width": 16, "embed_width": 8},
         objective={"beams": 2},
         optimizer={"warmup": 2},

@@ -40,7 +40,7 @@ def tiny() -> Experiment:
     """Seconds anywhere."""
     return derive(
         experiment(),
-        data={"source": Source("made:reversal/3", pair="pair"), "length": 5, "batch": 8, "eval_batch": 8},
+        data={"source": Source("made:reversal/3", pair="pair"), "length": 5, "batch": 8, "eval_batch": 256},
         model={"width": 16, "embed_width": 8},
         optimizer={"warmup": 2},
         run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16),

@@ -41,7 +41,7 @@ def tiny() -> Experiment:
     """Seconds anywhere."""
     return derive(
         experiment(),
-        data={"tokenizer": "bytes", "length": 32, "buckets": (16,), "places": 512, "eval_batch": 64, "limit": 40},
+        data={"tokenizer": "bytes", "length": 32, "buckets": (16,), "places": 512, "eval_batch": 256, "limit": 40},
         model={"width": 16, "embed_width": 8},
         objective={"beams": 2},
         optimizer={"warmup": 2},

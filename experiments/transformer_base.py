@@ -47,7 +47,7 @@ def tiny() -> Experiment:
     return derive(
         experiment(),
         data={"source": Source("made:copy/3", pair="pair"), "tokenizer": "words:30", "length": 8, "buckets": (4,),
-              "places": 64, "eval_batch": 8, "threads": 2},
+              "places": 64, "eval_batch": 256, "threads": 2},
         model={"vocab_size": 0, "layers": 2, "decoder_layers": 2, "width": 32, "heads": 2, "mlp_width": 64},
         optimizer={"warmup": 2},
         run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16),

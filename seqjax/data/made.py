@@ -10,6 +10,7 @@ Sutskever et al. 2014, section 3.3, on why reversal is hard for one vector; Zare
 for addition by a recurrent network.
 """
 
+import functools
 import string
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -36,16 +37,22 @@ def open_made(spec: str, split: str) -> Records:
     task, _, size = spec.partition("/")
     if task not in TASKS:
         raise UserError(f"made:{spec}: {unknown('task', task, list(TASKS))}")
-    default, make, largest = TASKS[task]
+    default, _, largest = TASKS[task]
     if size and not (size.isdecimal() and 1 <= int(size) <= largest):
         raise UserError(f"made:{spec}: '{size}' is not a whole number from 1 to {largest}")
     if split not in SPLITS:
         raise UserError(f"made:{spec}: {unknown('split', split, list(SPLITS))}")
-    rows = make(int(size or default), np.random.default_rng((_VERSION, *task.encode())))
+    rows = _made(task, int(size or default))
     counts = [round(len(rows) * count / _EVERY) for count in SPLITS.values()]
     end = sum(counts[: list(SPLITS).index(split) + 1])
     chosen = rows[end - counts[list(SPLITS).index(split)] : end]
     return Records(chosen, fingerprint([spec, split, default, _VERSION]))
+
+
+@functools.lru_cache(maxsize=2)
+def _made(task: str, size: int) -> list[Record]:
+    """Returns all records of a task; they are cut into splits."""
+    return TASKS[task][1](size, np.random.default_rng((_VERSION, *task.encode())))
 
 
 def _addition(digits: int, rng: np.random.Generator) -> list[Record]:

@@ -63,13 +63,13 @@ class TextToText(NextToken):
 
     def places(self, width: int) -> tuple[int, int]:
         """Returns (S, T), the places of source and target in a row of `width`: [begin] source [end] target [end]."""
-        target = max(2, math.floor((width - 1) * self.ratio / (1.0 + self.ratio)))
+        target = max(2, math.floor((width - 1) * self.ratio / (1.0 + self.ratio) + 1e-9))
         return width - 1 - target, target
 
     def row_length(self, length: int) -> int:
-        """The narrowest row whose source has `length` places."""
+        """The narrowest row whose source has `length` places, and its target `ratio` as many."""
         width = length
-        while self.places(width)[0] < length:
+        while self.places(width)[0] < length or self.places(width)[1] < math.floor(length * self.ratio + 1e-9):
             width += 1
         return width
 

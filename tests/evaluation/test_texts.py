@@ -80,7 +80,7 @@ def test_answers_are_those_of_each_text_alone(beams):
     assert [each["gold"] for each in found] == [text[::-1] for text in texts]
     for each in found:
         source = [*tokenizer.encode(each["source"])[:11], tokenizer.eos]
-        options = {"sources": [source], "new": 5, "end": tokenizer.eos, "size": tokenizer.size}
+        options = {"sources": [source], "new": 6, "end": tokenizer.eos, "size": tokenizer.size}
         if beams == 1:
             (alone,) = generate(model, params, sampler=Greedy(), **options)
         else:
