@@ -3,6 +3,7 @@
 """Attention, once: a pure function, and the two layers that own its projections."""
 
 import math
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -12,6 +13,7 @@ from seqjax.models.cache import KVCache
 from seqjax.models.layers import Linear, contract
 from seqjax.models.positions import rotary
 
+MAPS = "attention_maps"  # the collection of variables in which `show` leaves them
 MASKED = -0.7 * float(jnp.finfo(jnp.float32).max)  # finite: a row with no key gives a uniform softmax, never a NaN
 
 
@@ -43,6 +45,25 @@ def attend(
     Returns:
       [B, L, N, H] in the type of the values.
     """
+    weights_BNLS = attention_weights(q_BLNH, k_BSMH, bias, mask, scale)
+    if dropout_key is not None and dropout > 0.0:
+        kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
+        weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
+    batch, heads, length, source = weights_BNLS.shape
+    kv_heads = k_BSMH.shape[2]
+    weights = weights_BNLS.astype(v_BSMH.dtype).reshape(batch, kv_heads, heads // kv_heads, length, source)
+    y_BLMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
+    return y_BLMGH.astype(v_BSMH.dtype).reshape(q_BLNH.shape)
+
+
+def attention_weights(
+    q_BLNH: jax.Array,
+    k_BSMH: jax.Array,
+    bias: jax.Array | None = None,
+    mask: jax.Array | None = None,
+    scale: float | None = None,
+) -> jax.Array:
+    """Returns the weights of `attend`, float32 [B, N, L, S], before dropout; see there for the arguments."""
     batch, length, heads, head_width = q_BLNH.shape
     kv_heads = k_BSMH.shape[2]
     q_BLMGH = q_BLNH.reshape(batch, length, kv_heads, heads // kv_heads, head_width)
@@ -54,13 +75,16 @@ def attend(
         scores_BNLS = scores_BNLS + bias
     if mask is not None:
         scores_BNLS = jnp.where(mask, scores_BNLS, MASKED)
-    weights_BNLS = jax.nn.softmax(scores_BNLS, axis=-1)
-    if dropout_key is not None and dropout > 0.0:
-        kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
-        weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
-    weights = weights_BNLS.astype(v_BSMH.dtype).reshape(scores.shape)
-    y_BLMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
-    return y_BLMGH.astype(v_BSMH.dtype).reshape(q_BLNH.shape)
+    return jax.nn.softmax(scores_BNLS, axis=-1)
+
+
+def show(module: nn.Module, weights: Callable[[], jax.Array]) -> None:
+    """Puts a map of attention where `seqjax.attention_maps` finds it; nothing is computed unless it asks.
+
+    The weights are computed anew for it, so that a kernel which never has them can be shown too.
+    """
+    if module.is_mutable_collection(MAPS):
+        module.sow(MAPS, "weights", weights())
 
 
 class _MultiHead(nn.Module):
@@ -94,6 +118,7 @@ class _MultiHead(nn.Module):
     ) -> jax.Array:
         """Returns what the queries read, projected to [B, L, width]."""
         key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
+        show(self, lambda: attention_weights(q_BLNH, keys.k_BSNH, bias, mask_B1LS, self.scale))
         y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, self.dropout, self.scale)
         y = y_BLNH.reshape(*q_BLNH.shape[:2], self.heads * self.head_width)
         return Linear(width, self.use_bias, self.dtype, self.output_init, name="output")(y)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seqjax.models.attention import attend
+from seqjax.models.attention import attend, attention_weights, show
 from seqjax.models.layers import Linear, contract
 
 
@@ -129,5 +129,6 @@ class DisentangledAttention(nn.Module):
                 position_query = split((query if self.share_keys else linear("position_query"))(relative_RD))
             bias = relative_scores(q_BLNH, k_BSNH, position_key, position_query, rows_BLS) * scale
         dropout_key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
+        show(self, lambda: attention_weights(q_BLNH, k_BSNH, bias, mask_B1LS, scale))
         y_BLNH = attend(q_BLNH, k_BSNH, v_BSNH, bias, mask_B1LS, dropout_key, self.dropout, scale)
         return linear("output")(y_BLNH.reshape(x_BLD.shape))

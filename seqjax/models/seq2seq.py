@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
+from seqjax.models.attention import show
 from seqjax.models.cells import CELLS, State
 from seqjax.models.layers import Linear
 from seqjax.models.positions import from_segments
@@ -199,7 +200,7 @@ class DecoderStep(nn.Module):
 class Seq2Seq(nn.Module):
     """Embedding, encoder and decoder: tokens [B, L] -> states [B, L, D]. Used through `seqjax.models.build`.
 
-    The weights of attention [B, L, S] are in the collection "intermediates" (`apply(..., mutable="intermediates")`).
+    `seqjax.attention_maps` gives the weights of its attention, as of one head.
     """
 
     config: Seq2SeqConfig
@@ -274,7 +275,8 @@ class Seq2Seq(nn.Module):
         scan = nn.scan(step, variable_broadcast="params", split_rngs=rngs, in_axes=1, out_axes=1)
         inputs = (self.tokens(tokens_BL), real_BL > 0)
         (states, feed_BD), (y_BLD, weights_BLS) = scan(self.decoder, (before.layers, before.feed_BD), inputs)
-        self.sow("intermediates", "attention", weights_BLS)
+        if self.config.attention != "none":
+            show(self, lambda: weights_BLS[:, None])
         count_B = before.count_B + jnp.sum(real_BL > 0, axis=1, dtype=jnp.int32)
         return y_BLD, None if carry is None else Seq2SeqCarry(states, feed_BD, memory, count_B)
 

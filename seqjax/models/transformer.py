@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from seqjax.errors import UserError
 from seqjax.models import masks
-from seqjax.models.attention import Attention, CrossAttention
+from seqjax.models.attention import MAPS, Attention, CrossAttention
 from seqjax.models.cache import KVCache, TransformerCarry, empty_cache
 from seqjax.models.layers import MLP, Linear
 from seqjax.models.positions import RelativeBias, from_segments, sinusoids
@@ -104,7 +104,7 @@ class Stack(nn.Module):
             every = nn.broadcast
             self.layers = nn.scan(
                 block,
-                variable_axes={"params": 0},
+                variable_axes={"params": 0, MAPS: 0},
                 split_rngs={"params": True, "dropout": True},
                 in_axes=(0, 0, every, every, every, every, every, every, every),
                 length=self.depth,
