@@ -11,6 +11,7 @@ import numpy as np
 from seqjax import experiment as experiments
 from seqjax import rng, trees
 from seqjax.config import differences, to_json
+from seqjax.data.pipeline import Dataset, Example
 from seqjax.data.stdlib import describe
 from seqjax.errors import UserError
 from seqjax.models.model import initialise, shapes
@@ -57,7 +58,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     prepared = prepare(experiments.resolve(name, overrides, tiny))
     experiment, dataset = prepared.experiment, prepared.dataset
     devices = Devices(experiment.parallel)
-    devices.check([rows for _, rows in experiment.data.shapes], experiment.run.accumulate)
+    devices.check(experiment.data.batches, experiment.run.accumulate)
     check_metric(prepared)
     data: dict[str, Any] = {}
     for split in ("train", "validation"):
@@ -70,13 +71,14 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
             "filled": round(filled, 4),
             "hash": rows.corpus.hash,
         }
-    batch = next(dataset.evaluation("train", experiment.run.seed, limit=1))
-    data["batch"] = {name: [experiment.data.batch, *x.shape[1:]] for name, x in batch.items()}
-    data["updates_per_epoch"] = len(dataset.rows("train")) / experiment.data.batch
+    length, count = experiment.data.shapes[-1]
+    data["batch"] = {name: [count, *x.shape] for name, x in widest(dataset).items()}
+    sizes = dataset.batch_rows()
+    data["updates_per_epoch"] = sum(1 / sizes[width] for width in dataset.rows("train").widths.tolist())
     if experiment.data.source.train.startswith("stdlib/"):
         data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
     tree = shapes(prepared.model)
-    flops = experiment.objective.flops(experiment.model, experiment.data.batch, experiment.data.length)
+    flops = experiment.objective.flops(experiment.model, count, length)
     result = {
         "name": experiment.name,
         "data": data,
@@ -90,6 +92,11 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     return result, json.dumps(result, indent=1)
 
 
+def widest(dataset: Dataset) -> Example:
+    """Returns an example of the longest row to train on."""
+    return dataset.example("train", 0, 0, int(np.argmax(dataset.rows("train").widths)))
+
+
 def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
     """Returns bytes per device of one update, as the compiler plans it for the devices that are here.
 
@@ -97,10 +104,9 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
     """
     experiment, model, dataset = prepared.experiment, prepared.model, prepared.dataset
     optimizer = optimizers.build(experiment.optimizer, shapes(model), experiment.run.steps)
-    rows = experiment.data.batch // len(devices)
+    rows = experiment.data.shapes[-1][1] // len(devices)
     state = jax.eval_shape(lambda: begin(prepared, optimizer, initialise(model, rng.key(0, "params")), rows))
-    example = next(dataset.evaluation("train", 0, limit=1))
-    batch = {name: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype) for name, x in example.items()}
+    batch = {name: jax.ShapeDtypeStruct((rows, *x.shape), x.dtype) for name, x in widest(dataset).items()}
     key = jax.eval_shape(lambda: rng.key(0, "dropout"))
     update = jax.jit(one_update(prepared, optimizer), donate_argnums=0)
     plan = update.lower(state, batch, key).compile().memory_analysis()

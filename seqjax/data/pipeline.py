@@ -74,6 +74,13 @@ class Data:
             return [(width, self.rows_of(width)) for width in sorted({*self.buckets, self.length})]
         return [(length, batch) for _, length, batch in self.stages] + [(self.length, self.batch)]
 
+    @property
+    def batches(self) -> list[tuple[str, int]]:
+        """The setting that says so, and rows, of each size of batch."""
+        if self.places:
+            return [("data.places", rows) for _, rows in self.shapes]
+        return [("data.stages", rows) for _, _, rows in self.stages] + [("data.batch", self.batch)]
+
     def rows_of(self, width: int) -> int:
         """Returns how many rows of this width a batch has."""
         return max(8, self.places // width // 8 * 8) if self.places else self.batch
@@ -153,15 +160,11 @@ class Dataset:
             updates = [updates for updates, _, _ in self.config.stages]
             return StagedIterator(updates, lambda number: self._stage(number, seed, host, hosts))
         rows, size = self.rows("train"), self.config.batch
-        if any(count % hosts for _, count in self.config.shapes):
-            raise UserError(f"data.batch={size} does not divide among {hosts} hosts")
+        for name, count in self.config.batches:
+            if count % hosts:
+                raise UserError(f"{name}: a batch of {count} rows does not divide among {hosts} hosts")
         if len(set(rows.widths.tolist())) > 1:
-            of_text = {self.objective.row_length(width): width for width in (*self.config.buckets, self.config.length)}
-            sizes = {
-                width: self.config.rows_of(of_text[width - self.objective.lookahead])
-                for width in set(rows.widths.tolist())
-            }
-            order = bucket_order(rows.widths, sizes, seed)
+            order = bucket_order(rows.widths, self.batch_rows(), seed)
             chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts))
             dataset = chosen.map(_Gather(self, seed))
         else:
@@ -172,6 +175,12 @@ class Dataset:
             dataset = dataset[host::hosts].batch(size // hosts, drop_remainder=True)
         options = grain.ReadOptions(num_threads=self.config.threads, prefetch_buffer_size=2 * self.config.threads)
         return iter(dataset.to_iter_dataset(options))
+
+    def batch_rows(self) -> dict[int, int]:
+        """Returns the rows of a training batch by the width of a row, of the widths that there are."""
+        rows, data = self.rows("train"), self.config
+        every = {self.objective.row_length(w) + self.objective.lookahead: w for w in (*data.buckets, data.length)}
+        return {width: data.rows_of(every.get(width, width)) for width in set(rows.widths.tolist())}
 
     def _stage(self, number: int, seed: int, host: int, hosts: int) -> Any:
         length, batch = self.config.shapes[number]

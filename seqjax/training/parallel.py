@@ -53,17 +53,16 @@ class Devices:
     def __len__(self) -> int:
         return len(self.devices)
 
-    def check(self, batches: Sequence[int], accumulate: int) -> None:
+    def check(self, batches: Sequence[tuple[str, int]], accumulate: int) -> None:
         """Raises UserError where a batch does not divide among devices and micro-batches.
 
         Args:
-          batches: rows of an update in each stage; the last are data.batch.
+          batches: the setting that says so, and rows, of each size of batch; see `Data.batches`.
           accumulate: micro-batches of an update.
         """
         parts = f"{len(self)} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
-        for number, rows in enumerate(batches, start=1):
+        for name, rows in batches:
             if rows % (len(self) * accumulate):
-                name = "data.batch" if number == len(batches) else "data.stages"
                 what = f"{name}={rows}" if name == "data.batch" else f"{name}: a batch of {rows} rows"
                 raise UserError(f"{what} does not divide among {parts}; change {name} or parallel.devices")
 
