@@ -9,6 +9,7 @@ Command:   python launch.py train addition_lstm --run addition; python launch.py
 Data:      made:addition/3, 46,296 sums to train on; none is in two splits
 Hardware:  2 CPU cores
 Expected:  every sum of the test split exactly right
+Observed:  94.35 % exactly right, 3 min 44 s of training on 2 CPU cores (seed 0)
 """
 
 from seqjax.config import derive
@@ -27,13 +28,13 @@ def experiment() -> Experiment:
     return Experiment(
         name="addition_lstm",
         data=Data(
-            source=Source("made:addition/3", pair="pair"), tokenizer="chars", length=8, batch=128, eval_batch=500,
+            source=Source("made:addition/3", pair="pair"), tokenizer="chars", length=8, batch=64, eval_batch=500,
             layout="pad",
         ),
         model=Seq2SeqConfig(cell="lstm", width=128, embed_width=32),
         objective=TextToText(ratio=0.7, bleu="char"),
-        optimizer=Optimizer(peak_lr=5e-3, schedule="cosine", warmup=100, weight_decay=0.0),
-        run=Run(steps=3000, log_every=50, eval_every=500),
+        optimizer=Optimizer(peak_lr=4e-3, schedule="cosine", warmup=100, weight_decay=0.0),
+        run=Run(steps=5500, log_every=50, eval_every=1000),
     )  # fmt: skip
 
 
