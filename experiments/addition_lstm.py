@@ -3,13 +3,13 @@
 """Addition of numbers of up to three digits, character by character, by an LSTM encoder-decoder with attention.
 
 Paper:     after Zaremba and Sutskever 2014 (arXiv:1410.4615), who add by a plain LSTM with a curriculum; attention is
-           that of Bahdanau et al. 2015 (arXiv:1409.0473)
+           that of Luong et al. 2015 (arXiv:1508.04025), general, with input feeding
 Departs:   a task of that kind, not their experiment: shorter numbers, attention, no curriculum
 Command:   python launch.py train addition_lstm --run addition; python launch.py eval addition --split test
 Data:      made:addition/3, 46,296 sums to train on; none is in two splits
 Hardware:  2 CPU cores
 Expected:  every sum of the test split exactly right
-Observed:  94.35 % exactly right, 3 min 44 s of training on 2 CPU cores (seed 0)
+Observed:  99.10 % exactly right, 4 min 28 s of training on 2 CPU cores (seed 0)
 """
 
 from seqjax.config import derive
@@ -31,10 +31,10 @@ def experiment() -> Experiment:
             source=Source("made:addition/3", pair="pair"), tokenizer="chars", length=8, batch=64, eval_batch=500,
             layout="pad",
         ),
-        model=Seq2SeqConfig(cell="lstm", width=128, embed_width=32),
+        model=Seq2SeqConfig(cell="lstm", width=128, embed_width=32, attention="general", input_feeding=True),
         objective=TextToText(ratio=0.7, bleu="char"),
-        optimizer=Optimizer(peak_lr=4e-3, schedule="cosine", warmup=100, weight_decay=0.0),
-        run=Run(steps=5500, log_every=50, eval_every=1000),
+        optimizer=Optimizer(peak_lr=8e-3, schedule="cosine", warmup=100, b2=0.98, weight_decay=0.0),
+        run=Run(steps=6000, log_every=50, eval_every=1000),
     )  # fmt: skip
 
 
