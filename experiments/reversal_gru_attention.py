@@ -5,7 +5,7 @@
 Paper:     Bahdanau et al. 2015 (arXiv:1409.0473), the model
 Departs:   the task is ours: letters for words, so that the right answer is known
 Command:   python launch.py train reversal_gru_attention --run reversal; python launch.py eval reversal --split test
-Data:      made:reversal/20, 46,296 sequences of 1 to 20 letters; none is in two splits
+Data:      made:reversal/20, 50,000 sequences of 1 to 20 letters; none is in two splits
 Hardware:  2 CPU cores
 Expected:  at least 95 BLEU on the test split
 Observed:  100.00 BLEU, every sequence right, 5 min 12 s of training on 2 CPU cores (seed 0)

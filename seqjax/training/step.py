@@ -175,7 +175,9 @@ def _losses(
     """Returns the objective's terms and metrics, and the carry with which its model ended."""
     carries = []
 
-    def remembered(*args: Any, **inputs: Any) -> tuple[Any, Any]:
+    def remembered(*args: Any, **inputs: Any) -> Any:
+        if "method" in inputs:  # not the model's call: a decoder's first carry, say
+            return apply(*args, **inputs)
         out, carry = apply(*args, **inputs)
         carries.append(carry)
         return out, carry
