@@ -7,7 +7,7 @@
 The norm of d h_T / d x_t, the last state by what was read `distance` places before, is that of models as initialised:
 an Elman network's falls, or grows, by a factor at each place (Bengio et al. 1994; Pascanu et al. 2013, section 2). Then
 each learns, afresh for each distance, with gradients clipped to a norm of 1 and not: "copy", to say the row's first
-symbol at its end; "adding", to say the sum of two marked digits, one at the beginning and one half-way (after
+symbol at its end; "adding", to say the sum of two marked digits, one at the beginning and one in the second half (after
 Hochreiter and Schmidhuber 1997, sections 5.1 and 5.4, with symbols for real numbers). A figure and a table; chance is
 0.1.
 """
@@ -115,11 +115,11 @@ def main() -> None:
     parser.add_argument("--distances", type=int, nargs="+", default=[10, 25, 50, 100])
     parser.add_argument("--into", type=Path, default=Path("benchmarks/figures"))
     options = parser.parse_args()
-    length = max(options.distances)
+    length = max(options.distances) + 1
     lines: dict[str, Any] = {name: norms(config, length) for name, config in models(length).items()}
     print("norm of d h_T / d x_t at initialisation, by distance")
     for name, values in lines.items():
-        print(f"{name:12}" + "".join(f"  {distance}: {values[distance - 1]:.2e}" for distance in options.distances))
+        print(f"{name:12}" + "".join(f"  {distance}: {values[distance]:.2e}" for distance in options.distances))
     scores: dict[tuple[str, str, bool], list[float]] = {}
     for task in ("copy", "adding"):
         for clip in (True, False):

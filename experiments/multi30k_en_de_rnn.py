@@ -27,7 +27,7 @@ CAPTIONS = Source(
 
 
 def experiment() -> Experiment:
-    """One layer of 256 each way to read, one to write; a batch holds 4,096 places."""
+    """One layer of 256 each way to read, one to write; a batch holds 2,048 places of the source."""
     return Experiment(
         name="multi30k_en_de_rnn",
         data=Data(

@@ -35,8 +35,8 @@ _HOMES = {
     "seqjax.training.optimizers": ("Optimizer",),
     "seqjax.training.parallel": ("Devices", "Parallel"),
     "seqjax.training.run": ("train",),
-    "seqjax.visualise.attention": ("attention_maps", "plot_attention"),
     "seqjax.training.step": ("State", "evaluation_step", "gradients", "initial_state", "train_step"),
+    "seqjax.visualise.attention": ("attention_maps", "plot_attention"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = {

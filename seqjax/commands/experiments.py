@@ -73,8 +73,9 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
         }
     length, count = experiment.data.shapes[-1]
     data["batch"] = {name: [count, *x.shape] for name, x in widest(dataset).items()}
+    widths, counts = np.unique(dataset.rows("train").widths, return_counts=True)
     sizes = dataset.batch_rows()
-    data["updates_per_epoch"] = sum(1 / sizes[width] for width in dataset.rows("train").widths.tolist())
+    data["updates_per_epoch"] = sum(n / sizes[width] for width, n in zip(widths.tolist(), counts.tolist(), strict=True))
     if experiment.data.source.train.startswith("stdlib/"):
         data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
     tree = shapes(prepared.model)

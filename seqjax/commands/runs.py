@@ -12,7 +12,7 @@ from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
-from seqjax.evaluation.evaluate import REPORTED, format_reported, reporter, scorer
+from seqjax.evaluation.evaluate import REPORTED, format_reported, reported, scorer
 from seqjax.models.model import build
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.span_corruption import target_start
@@ -47,7 +47,7 @@ def evaluate(folder: str, split: str, step: str) -> Result:
     }
     text = "\n".join(f"{name:14} {value:.6f}" for name, value in result["scores"].items())
     if isinstance(experiment.objective, REPORTED):
-        result["report"] = reporter(model, dataset, devices)(params, split)
+        result["report"] = reported(model, dataset, devices, params, split)
         text += "\n\n" + format_reported(result["report"])
     return result, text
 

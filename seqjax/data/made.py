@@ -11,6 +11,7 @@ for addition by a recurrent network.
 """
 
 import functools
+import itertools
 import string
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -44,9 +45,9 @@ def open_made(spec: str, split: str) -> Records:
         raise UserError(f"made:{spec}: {unknown('split', split, list(SPLITS))}")
     rows = _made(task, int(size or default))
     counts = [round(len(rows) * count / _EVERY) for count in SPLITS.values()]
-    end = sum(counts[: list(SPLITS).index(split) + 1])
-    chosen = rows[end - counts[list(SPLITS).index(split)] : end]
-    return Records(chosen, fingerprint([spec, split, default, _VERSION]))
+    ends = dict(zip(SPLITS, itertools.accumulate(counts), strict=True))
+    sizes = dict(zip(SPLITS, counts, strict=True))
+    return Records(rows[ends[split] - sizes[split] : ends[split]], fingerprint([spec, split, default, _VERSION]))
 
 
 @functools.lru_cache(maxsize=2)

@@ -38,7 +38,7 @@ class Data:
     eval_batch: int = 64
     layout: str = "pack"  # "pack", "stream", "strips", "pad" or "bucket"; see seqjax.data.rows.lay_out
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
-    places: int = 0  # of a batch for "bucket": as many rows of a length as fit, a multiple of 8 (0: always `batch`)
+    places: int = 0  # for "bucket", of a batch (of pairs: its source): a multiple of 8 rows that fit (0: `batch`)
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
 
@@ -77,9 +77,9 @@ class Data:
     @property
     def batches(self) -> list[tuple[str, int]]:
         """The setting that says so, and rows, of each size of batch."""
-        if self.places:
-            return [("data.places", rows) for _, rows in self.shapes]
-        return [("data.stages", rows) for _, _, rows in self.stages] + [("data.batch", self.batch)]
+        last = "data.places" if self.places else "data.batch"
+        names = itertools.chain(["data.stages"] * len(self.stages), itertools.repeat(last))
+        return [(name, rows) for name, (_, rows) in zip(names, self.shapes, strict=False)]
 
     def rows_of(self, width: int) -> int:
         """Returns how many rows of this width a batch has."""
@@ -125,11 +125,10 @@ class Dataset:
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
         strips = data.batch if split == "train" else 1
-        buckets, sizes = [objective.row_length(width) for width in data.buckets], None
-        if corpus.pair:
-            ends = corpus.lengths - corpus.first
-            sizes = objective.places_needed(np.asarray(corpus.first), ends, length)
-        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, buckets, whole, strips, sizes)
+        buckets, needed = [objective.row_length(width) for width in data.buckets], None
+        if buckets and corpus.pair:
+            needed = objective.places_needed(np.asarray(corpus.first), corpus.lengths - corpus.first, length)
+        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, buckets, whole, strips, needed)
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
@@ -180,7 +179,7 @@ class Dataset:
         """Returns the rows of a training batch by the width of a row, of the widths that there are."""
         rows, data = self.rows("train"), self.config
         every = {self.objective.row_length(w) + self.objective.lookahead: w for w in (*data.buckets, data.length)}
-        return {width: data.rows_of(every.get(width, width)) for width in set(rows.widths.tolist())}
+        return {width: data.rows_of(every.get(width, width)) for width in np.unique(rows.widths).tolist()}
 
     def _stage(self, number: int, seed: int, host: int, hosts: int) -> Any:
         length, batch = self.config.shapes[number]

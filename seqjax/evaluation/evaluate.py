@@ -75,28 +75,22 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
     return names
 
 
-def reporter(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], dict[str, Any]]:
-    """Returns a function (params, split) -> scores by class or of whole texts, for an objective of REPORTED.
+def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, split: str) -> dict[str, Any]:
+    """Returns scores by class or of whole texts, for an objective of REPORTED.
 
     Those of classes and tags are as `report` gives them; those of texts as `texts.text_report`, with the first few of
     them as "samples".
     """
     objective = dataset.objective
     if isinstance(objective, TextToText):
-        text_to_text = objective
-
-        def of_texts(params: Params, split: str) -> dict[str, Any]:
-            pairs = texts.answers(model, dataset, params, split)
-            return texts.text_report(pairs, text_to_text.bleu) | {"samples": pairs[:SAMPLES]}
-
-        return of_texts
+        pairs = texts.answers(model, dataset, params, split)
+        return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
     assert isinstance(objective, Classification | Tagging)
-    labelled, predict = objective, predictor(model, dataset, devices)
-    return lambda params, split: report(labelled, predict(params, split))
+    return report(objective, predictor(model, dataset, devices)(params, split))
 
 
 def format_reported(report: dict[str, Any]) -> str:
-    """Returns what a `reporter` gave as plain text."""
+    """Returns what `reported` gave as plain text."""
     return format_report(report) if "per_class" in report else texts.format_text_report(report)
 
 

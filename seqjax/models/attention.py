@@ -83,7 +83,7 @@ def show(module: nn.Module, weights: Callable[[], jax.Array]) -> None:
 
     The weights are computed anew for it, so that a kernel which never has them can be shown too.
     """
-    if module.is_mutable_collection(MAPS):
+    if module.is_mutable_collection(MAPS) and not module.is_initializing():
         module.sow(MAPS, "weights", weights())
 
 

@@ -97,9 +97,9 @@ class Objective(abc.ABC):
         """Returns how many tokens of text a row holds where the model is to read `length`, before `lookahead`."""
         return length
 
-    def places_needed(self, first: np.ndarray, second: np.ndarray, longest: int) -> np.ndarray:
-        """Returns the places of a row, up to `longest`, that pairs of so many tokens take; int [N]."""
-        return np.minimum(first + second + 3, longest)
+    def places_needed(self, first: np.ndarray, second: np.ndarray, longest: int) -> np.ndarray | None:
+        """Returns the places of a row that pairs of so many tokens take, int [N]; None: as many as they have."""
+        return None
 
     def predictions(self, length: int) -> int:
         """Returns at how many places of a row of `length` tokens the vocabulary head runs."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
-from seqjax.evaluation.evaluate import REPORTED, reporter
+from seqjax.evaluation.evaluate import REPORTED, reported
 from seqjax.experiment import Experiment
 from seqjax.training import checkpoint, record
 from seqjax.training.parallel import Devices
@@ -30,8 +30,8 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
     if isinstance(experiment.objective, REPORTED) and checkpoint.steps(folder):
         prepared = reopen(experiment, folder)
-        report = reporter(prepared.model, prepared.dataset, Devices(experiment.parallel))
-        outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
+        params, devices = checkpoint.load(folder)[1], Devices(experiment.parallel)
+        outcome["report"] = reported(prepared.model, prepared.dataset, devices, params, EVALUATED)
     (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")
     plot_curves(run.metrics, folder / "curves.png")
     write_report(folder, _context(run, outcome))

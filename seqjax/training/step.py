@@ -173,17 +173,17 @@ def _losses(
     apply: Apply, objective: Objective, params: Params, batch: Batch, key: jax.Array | None
 ) -> tuple[Pairs, Pairs, Any]:
     """Returns the objective's terms and metrics, and the carry with which its model ended."""
+    if "carry" not in batch:
+        return *objective.loss(apply, params, batch, key), None
     carries = []
 
-    def remembered(*args: Any, **inputs: Any) -> Any:
-        if "method" in inputs:  # not the model's call: a decoder's first carry, say
-            return apply(*args, **inputs)
+    def remembered(*args: Any, **inputs: Any) -> tuple[Any, Any]:
         out, carry = apply(*args, **inputs)
         carries.append(carry)
         return out, carry
 
     terms, metrics = objective.loss(remembered, params, batch, key)
-    return terms, metrics, carries[-1] if "carry" in batch else None
+    return terms, metrics, carries[-1]
 
 
 def _divisor(weight: jax.Array) -> jax.Array:

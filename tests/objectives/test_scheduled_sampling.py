@@ -7,6 +7,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from seqjax.errors import UserError
@@ -14,6 +15,7 @@ from seqjax.models.model import build, initialise
 from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.training.step import initial_state, train_step
 
 MODELS = {
     "gru": Seq2SeqConfig(vocab_size=13, width=8, init_scale=1.0),
@@ -95,6 +97,22 @@ def test_with_a_chance_of_none_a_decoder_reads_itself(name, feedback):
     scores = jax.nn.log_softmax(logits(read))
     wanted = -np.sum(np.take_along_axis(scores, given["targets"][:, :, None], axis=2)[:, :, 0] * given["weights"])
     np.testing.assert_allclose(terms["text"][0], wanted, rtol=1e-5)
+
+
+@each
+@pytest.mark.parametrize("feedback", ["two_pass", "stepwise"])
+def test_an_update_knows_how_many_came_before(name, feedback):
+    apply, params = setting(name)
+    objective = TextToText(teacher="exponential", teacher_rate=0.5, feedback=feedback)
+    state = initial_state(params, optax.sgd(0.1)).replace(step=jnp.array(2))
+    given = {name: value for name, value in batch().items() if name != "updates"}
+    key = jax.random.key(3)
+    _, pairs = train_step(state, given, key, apply=apply, objective=objective, optimizer=optax.sgd(0.1))
+    terms, _ = objective.loss(apply, params, batch(updates=2), jax.random.fold_in(key, 2))
+    value, weight = terms["text"]
+    np.testing.assert_allclose(pairs["loss"][0], value / weight, rtol=1e-5)
+    other, _ = objective.loss(apply, params, batch(updates=0), jax.random.fold_in(key, 2))
+    assert abs(float(other["text"][0]) - float(value)) > 1e-3
 
 
 def test_evaluation_is_teacher_forcing():

@@ -6,11 +6,9 @@ import dataclasses
 import json
 import os
 import random
-from pathlib import Path
 
 import jax
 
-from seqjax.config import from_json
 from seqjax.data.pipeline import Data
 from seqjax.data.rows import LAYOUTS
 from seqjax.data.sources import Source
@@ -105,6 +103,6 @@ def measured(folder):
 
 def run_apart(config, folder, devices, errors):
     """The main function of a process that is to be killed; it writes to the file `errors` instead of stderr."""
-    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     jax.config.update("jax_num_cpu_devices", devices)
-    train(from_json(Experiment, config), Path(folder))
+    train(config, folder)

@@ -13,7 +13,6 @@ import jax
 import numpy as np
 import pytest
 
-from seqjax.config import to_json
 from seqjax.errors import Diverged, UserError
 from seqjax.training import checkpoint
 from seqjax.training.optimizers import Optimizer
@@ -41,8 +40,7 @@ class Child:
 
     def __init__(self, config, folder):
         self.metrics, self.errors = folder / "metrics.jsonl", folder.parent / "errors.txt"
-        given = (to_json(config), str(folder), jax.device_count(), str(self.errors))
-        self.process = APART.Process(target=run_apart, args=given)
+        self.process = APART.Process(target=run_apart, args=(config, folder, jax.device_count(), self.errors))
         self.process.start()
 
     def signal_at(self, step, number):
@@ -55,6 +53,9 @@ class Child:
                 break
             time.sleep(0.01)
         self.process.join(60)
+        if self.process.is_alive():
+            self.process.kill()
+            raise TimeoutError(f"60 seconds after the signal the run still goes on: {self.errors.read_text()}")
         return self.process.exitcode, self.errors.read_text()
 
 
@@ -66,7 +67,7 @@ DEFAULT = ("clm", "mlm", "rtd", "strips")  # a kind each of data order, corrupti
 )
 def test_two_kills_and_resumes_are_bit_equal(objective, spec, tmp_path):
     """At random steps, in a row; with an average of the parameters and a guard against spikes, which come back too."""
-    config = experiment(spec, objective, steps=14, eval_every=14, save_every=4)
+    config = experiment(spec, objective, steps=14, eval_every=7, save_every=4)
     config = dataclasses.replace(config, optimizer=dataclasses.replace(config.optimizer, ema=0.9, spike=1.2))
     train(config, tmp_path / "whole", quiet=True)
     for step in (random.Random(objective).randint(4, 6), random.Random(objective).randint(9, 12)):
