@@ -54,11 +54,12 @@ def norms(config: ModelConfig, length: int) -> np.ndarray:
     """Returns the Frobenius norm of the last state's derivative by the embedding at each distance, [length]."""
     model = build(config)
     params = initialise(model, jax.random.key(0))
-    drawn = jnp.take(params["trunk"]["tokens"]["embedding"], jax.random.randint(jax.random.key(1), (length,), 0, 20), 0)
+    table = params["trunk"]["tokens"]["embedding"]
+    drawn = jnp.take(table, jax.random.randint(jax.random.key(1), (length,), 0, 20), axis=0)
 
     def last(rows_LE: jax.Array) -> jax.Array:
         # A row of the table for each place: what is read there, and nowhere else.
-        trunk = params["trunk"] | {"tokens": {"embedding": rows_LE}}
+        trunk = params["trunk"] | {"tokens": {"embedding": table.at[:length].set(rows_LE)}}
         tokens_BL = jnp.arange(length)[None]
         return model.apply({"params": params | {"trunk": trunk}}, tokens_BL, method="hidden")[0][0, -1]
 

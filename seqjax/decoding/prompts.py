@@ -14,7 +14,6 @@ from seqjax.models.model import Model, ModelConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
-ROUND = 16  # sources are padded to a multiple of so many places: each other width is a program to compile
 Ids = Sequence[Sequence[int]]
 Step = Callable[[jax.Array, jax.Array | None, Any], tuple[jax.Array, Any]]
 
@@ -79,13 +78,13 @@ def read_prompts(
         raise UserError(f"max-new {min(limits)} must be at least 1")
     prompt_BL, segments_BL = padded(prompts, pad, left=True)
     _check(config, prompt_BL.shape[1], max(limits), sources)
-    source_BS, source_segments_BS = (None, None) if sources is None else padded(sources, pad, False, ROUND)
+    source_BS, source_segments_BS = (None, None) if sources is None else padded(sources, pad, left=False)
     return Given(prompt_BL, segments_BL, source_BS, source_segments_BS, jnp.array(limits, jnp.int32))
 
 
-def padded(rows: Ids, pad: int, left: bool, multiple: int = 1) -> tuple[jax.Array, jax.Array]:
-    """Returns int32 ids [B, L] and segments [B, L] of rows of different lengths, L being a multiple of `multiple`."""
-    width = -(-max(map(len, rows)) // multiple) * multiple
+def padded(rows: Ids, pad: int, left: bool) -> tuple[jax.Array, jax.Array]:
+    """Returns int32 ids [B, L] and segments [B, L] of rows of different lengths."""
+    width = max(map(len, rows))
     tokens_BL = np.full((len(rows), width), pad, np.int32)
     segments_BL = np.zeros((len(rows), width), np.int32)
     for i, row in enumerate(rows):

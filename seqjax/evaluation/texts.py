@@ -18,6 +18,7 @@ from seqjax.objectives.text_to_text import TextToText
 from seqjax.types import Params
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
+ROUND = 16  # the longest source of a batch is a multiple of so many tokens
 SLICES = 4  # of equally many texts, by the length of the source
 
 
@@ -45,8 +46,10 @@ def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: i
     order = np.argsort([len(ids) for ids in sources], kind="stable")  # rows of a batch wait for their longest
     for start in range(0, len(order), size):
         places = order[start : start + size].tolist()
-        missing = size - len(places)  # as many rows in each batch: another number would be compiled anew
-        rows = [sources[place] for place in places] + [[tokenizer.eos]] * missing
+        # Each other shape of a batch is a program to compile: rows that nobody asks for fill it up, and widen it.
+        width = min(-(-len(sources[places[-1]]) // ROUND) * ROUND, room)
+        missing = size + 1 - len(places)
+        rows = [sources[place] for place in places] + [[tokenizer.eos] * width] * missing
         options["new"] = [new] * len(places) + [1] * missing
         if objective.beams > 1:
             best = beam_search(
