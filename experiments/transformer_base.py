@@ -6,8 +6,8 @@ Paper:     Vaswani et al. 2017 (arXiv:1706.03762), sections 5.1 to 5.4 and table
            b2 0.98 and epsilon 1e-9, width^-0.5 * min(step^-0.5, step * 4000^-1.5), dropout 0.1, label smoothing 0.1,
            about 25,000 source and 25,000 target tokens a batch, 100,000 updates, beam of 4
 Departs:   the vocabulary is a unigram model of 37,000, theirs byte pairs; scores of the beam are divided by length^0.6,
-           theirs by ((5 + length) / 6)^0.6; a batch has up to 50,000 places of the source, padding included, which may
-           be twice theirs; the average of the last 5 checkpoints is `eval --step average:5`
+           theirs by ((5 + length) / 6)^0.6; padding counts among a batch's 25,000 source tokens; the average of the
+           last 5 checkpoints is `eval --step average:5`
 Command:   python launch.py train transformer_base --run base; python launch.py eval base --split test --step average:5
 Data:      tfds:wmt14_translate/de-en (prepare it with TensorFlow Datasets in array_record format)
 Hardware:  8 chips of TPU v5e
@@ -31,7 +31,7 @@ def experiment() -> Experiment:
         name="transformer_base",
         data=Data(
             source=Source("tfds:wmt14_translate/de-en", text="en", pair="de"), tokenizer="unigram:37000", length=128,
-            layout="bucket", buckets=(16, 24, 32, 48, 64), places=50_000, eval_batch=64, threads=16,
+            layout="bucket", buckets=(16, 24, 32, 48, 64), places=25_000, eval_batch=64, threads=16,
         ),
         model=families.transformer(dtype="bfloat16", scan=True),
         objective=TextToText(ratio=1.2, label_smoothing=0.1, beams=4, length_penalty=0.6),

@@ -11,7 +11,7 @@ import numpy as np
 from seqjax import experiment as experiments
 from seqjax import rng, trees
 from seqjax.config import differences, to_json
-from seqjax.data.pipeline import Dataset, Example
+from seqjax.data.pipeline import Dataset
 from seqjax.data.stdlib import describe
 from seqjax.errors import UserError
 from seqjax.models.model import initialise, shapes
@@ -71,15 +71,15 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
             "filled": round(filled, 4),
             "hash": rows.corpus.hash,
         }
-    length, count = experiment.data.shapes[-1]
-    data["batch"] = {name: [count, *x.shape] for name, x in widest(dataset).items()}
+    batch = widest(dataset)
+    data["batch"] = {name: list(x.shape) for name, x in batch.items()}
     widths, counts = np.unique(dataset.rows("train").widths, return_counts=True)
     sizes = dataset.batch_rows()
     data["updates_per_epoch"] = sum(n / sizes[width] for width, n in zip(widths.tolist(), counts.tolist(), strict=True))
     if experiment.data.source.train.startswith("stdlib/"):
         data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
     tree = shapes(prepared.model)
-    flops = experiment.objective.flops(experiment.model, count, length)
+    flops = experiment.objective.flops(experiment.model, *experiment.objective.read(batch))
     result = {
         "name": experiment.name,
         "data": data,
@@ -93,9 +93,12 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     return result, json.dumps(result, indent=1)
 
 
-def widest(dataset: Dataset) -> Example:
-    """Returns an example of the longest row to train on."""
-    return dataset.example("train", 0, 0, int(np.argmax(dataset.rows("train").widths)))
+def widest(dataset: Dataset) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of a batch of the longest rows to train on."""
+    widths = dataset.rows("train").widths
+    example = dataset.example("train", 0, 0, int(np.argmax(widths)))
+    rows = dataset.batch_rows()[int(np.max(widths))]
+    return {name: jax.ShapeDtypeStruct((rows, *x.shape), x.dtype) for name, x in example.items()}
 
 
 def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
@@ -105,9 +108,12 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
     """
     experiment, model, dataset = prepared.experiment, prepared.model, prepared.dataset
     optimizer = optimizers.build(experiment.optimizer, shapes(model), experiment.run.steps)
-    rows = experiment.data.shapes[-1][1] // len(devices)
+    batch = {
+        name: jax.ShapeDtypeStruct((x.shape[0] // len(devices), *x.shape[1:]), x.dtype)
+        for name, x in widest(dataset).items()
+    }
+    rows = experiment.data.batch // len(devices)  # of a state that goes on from batch to batch
     state = jax.eval_shape(lambda: begin(prepared, optimizer, initialise(model, rng.key(0, "params")), rows))
-    batch = {name: jax.ShapeDtypeStruct((rows, *x.shape), x.dtype) for name, x in widest(dataset).items()}
     key = jax.eval_shape(lambda: rng.key(0, "dropout"))
     update = jax.jit(one_update(prepared, optimizer), donate_argnums=0)
     plan = update.lower(state, batch, key).compile().memory_analysis()

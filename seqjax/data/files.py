@@ -112,13 +112,13 @@ def text_rows(path: Path, text: str, unit: str) -> Iterator[Row]:
 
 
 def labelled_rows(path: Path, text: str) -> Iterator[Row]:
-    """Yields each line that is not blank as a label and, after a space, a text."""
+    """Yields each line that is not blank as a label and, after a space or a tab, a text."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            label, _, rest = line.partition(" ")
-            if not rest.strip():
+            label, *rest = re.split(r"[ \t]", line, maxsplit=1)
+            if not label or not rest or not rest[0].strip():
                 raise UserError(f"{path}:{number}: expected a label, a space and a text, found {line!r:.60}")
-            yield number, {"label": label, "text": rest}
+            yield number, {"label": label, "text": rest[0]}
 
 
 def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, str]]:

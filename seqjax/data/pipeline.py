@@ -38,17 +38,23 @@ class Data:
     eval_batch: int = 64
     layout: str = "pack"  # "pack", "stream", "strips", "pad" or "bucket"; see seqjax.data.rows.lay_out
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
-    places: int = 0  # for "bucket", of a batch (of pairs: its source): a multiple of 8 rows that fit (0: `batch`)
+    places: int = 0  # for "bucket": of a batch, of pairs in their sources; as many rows as fit (0: `batch` rows)
+    multiple: int = 8  # rows of a batch by `places`: of this, which devices and micro-batches divide
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
 
     def __post_init__(self) -> None:
         require_choice(self, "data", {"layout": LAYOUTS})
-        require(self, "data", ("batch", "eval_batch", "threads"), 1)
+        require(self, "data", ("batch", "eval_batch", "threads", "multiple"), 1)
         require(self, "data", ("length",), SHORTEST)
         require(self, "data", ("limit", "places"), 0)
         if self.places and self.layout != "bucket":
             raise UserError("data.places is for data.layout=bucket")
+        if 0 < self.places < self.multiple * self.length:
+            raise UserError(
+                f"data.places={self.places} holds no data.multiple={self.multiple} rows of data.length={self.length}; "
+                f"it must be at least {self.multiple * self.length}"
+            )
         if self.layout == "bucket" and not self.buckets:
             raise UserError("data.layout=bucket needs data.buckets, for example data.buckets=32,64")
         for width in self.buckets:
@@ -83,7 +89,7 @@ class Data:
 
     def rows_of(self, width: int) -> int:
         """Returns how many rows of this width a batch has."""
-        return max(8, self.places // width // 8 * 8) if self.places else self.batch
+        return self.places // width // self.multiple * self.multiple if self.places else self.batch
 
     def shape(self, step: int) -> tuple[int, int]:
         """Returns (length, batch) of the update that follows `step` updates."""
@@ -132,6 +138,9 @@ class Dataset:
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
+        rows = dataclasses.replace(rows, parts=objective.parts)
+        if split == "train" and data.layout == "bucket":
+            rows = dataclasses.replace(rows, widths=widened(rows.widths, self._batch_rows(rows)))
         return rows
 
     def example(self, split: str, seed: int, epoch: int, record: int) -> Example:
@@ -162,7 +171,7 @@ class Dataset:
         for name, count in self.config.batches:
             if count % hosts:
                 raise UserError(f"{name}: a batch of {count} rows does not divide among {hosts} hosts")
-        if len(set(rows.widths.tolist())) > 1:
+        if self.config.layout == "bucket":
             order = bucket_order(rows.widths, self.batch_rows(), seed)
             chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts))
             dataset = chosen.map(_Gather(self, seed))
@@ -177,7 +186,10 @@ class Dataset:
 
     def batch_rows(self) -> dict[int, int]:
         """Returns the rows of a training batch by the width of a row, of the widths that there are."""
-        rows, data = self.rows("train"), self.config
+        return self._batch_rows(self.rows("train"))
+
+    def _batch_rows(self, rows: Rows) -> dict[int, int]:
+        data = self.config
         every = {self.objective.row_length(w) + self.objective.lookahead: w for w in (*data.buckets, data.length)}
         return {width: data.rows_of(every.get(width, width)) for width in np.unique(rows.widths).tolist()}
 
@@ -217,18 +229,38 @@ def pad(examples: Sequence[Example], size: int) -> Example:
     return {name: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for name, x in batch.items()}
 
 
+def widened(widths: np.ndarray, sizes: Mapping[int, int]) -> np.ndarray:
+    """Returns the widths of rows such that there are enough rows of each for a batch.
+
+    Rows of a width that has too few are made as wide as the next; where that is the widest, it takes in the one below.
+
+    Args:
+      widths: int [rows].
+      sizes: the rows of a batch by width.
+
+    Raises:
+      UserError: there are fewer rows in all than a batch of the widest has.
+    """
+    widths = widths.copy()
+    ascending = sorted(sizes)
+    for width, wider in itertools.pairwise(ascending):
+        if np.sum(widths == width) < sizes[width]:
+            widths[widths == width] = wider
+    widest = ascending[-1]
+    for width in reversed(ascending[:-1]):
+        if np.sum(widths == widest) < sizes[widest]:
+            widths[widths == width] = widest
+    if np.sum(widths == widest) < sizes[widest]:
+        raise UserError(f"data.layout=bucket: {len(widths)} rows are no batch of {sizes[widest]}; use a smaller one")
+    return widths
+
+
 def bucket_order(widths: np.ndarray, sizes: Mapping[int, int], seed: int) -> Callable[[int], list[np.ndarray]]:
     """Returns a function epoch -> batches of rows of one width, shuffled within and among widths, `sizes` of each.
 
     Rows that do not fill a batch of their width sit out this epoch; which ones changes with the epoch.
-
-    Raises:
-      UserError: no width has enough rows for a batch.
     """
     groups = [(np.flatnonzero(widths == width), size) for width, size in sorted(sizes.items())]
-    groups = [(group, size) for group, size in groups if len(group) >= size]
-    if not groups:
-        raise UserError(f"data.layout=bucket: no bucket holds a batch of {min(sizes.values())} rows; use a smaller one")
 
     @functools.lru_cache(maxsize=2)
     def order(epoch: int) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 """Which piece of which document stands in which row: pure index arithmetic over document lengths."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -73,6 +73,7 @@ class Rows:
       stride: of a stream: tokens from the beginning of one row to that of the next; else 0.
       strips: of a text in strips: how many there are. Row i is of strip i % strips, and the rows of a strip follow each
         other with positions that go on; else 0.
+      parts: of pairs: function from a row's width to the most tokens of either text; None where they share the room.
     """
 
     corpus: Corpus
@@ -83,6 +84,7 @@ class Rows:
     vocabulary: Vocabulary
     stride: int = 0
     strips: int = 0
+    parts: Callable[[int], tuple[int, int]] | None = None
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -104,7 +106,7 @@ class Rows:
         at = 0
         for segment, window in enumerate(range(self.bounds[index], self.bounds[index + 1]), start=1):
             document, start, stop = self.windows[window].tolist()
-            frame = self._frame(document, start + shift, stop + shift)
+            frame = self._frame(document, start + shift, stop + shift, width)
             here = slice(at, at + len(frame["tokens"]))
             for name, values in frame.items():
                 row[name][here] = values
@@ -135,7 +137,7 @@ class Rows:
                 return other
         raise UserError("pairs of texts need several documents; these data are (nearly) all one")
 
-    def _frame(self, document: int, start: int, stop: int) -> Row:
+    def _frame(self, document: int, start: int, stop: int, width: int) -> Row:
         tokens, begin = self.corpus.tokens, int(self.corpus.offsets[document])
         bos, eos = self.vocabulary.bos, self.vocabulary.eos
         if self.framing == "bare":
@@ -147,13 +149,18 @@ class Rows:
         if self.corpus.tags is not None:
             frame["tags"] = np.concatenate([[-1], self.corpus.tags[begin + start : begin + stop], [-1]])
         if self.corpus.pair:
-            frame = self._frame_pair(document, stop - start)
+            frame = self._frame_pair(document, stop - start, width)
         return frame
 
-    def _frame_pair(self, document: int, room: int) -> Row:
-        """[begin] first [end] second [end], the longer text cut first until both fit (Devlin et al. 2019, code)."""
+    def _frame_pair(self, document: int, room: int, width: int) -> Row:
+        """[begin] first [end] second [end], each text cut to its part of the row.
+
+        Where they share the room the longer text is cut first until both fit (Devlin et al. 2019, code).
+        """
         begin, end = int(self.corpus.offsets[document]), int(self.corpus.offsets[document + 1]) - 1
         first, second = int(self.corpus.first[document]), end - begin - int(self.corpus.first[document])
+        if self.parts is not None:
+            first, second = (min(*pair) for pair in zip((first, second), self.parts(width), strict=True))
         while first + second > room:
             first, second = (first - 1, second) if first > second else (first, second - 1)
         middle = begin + int(self.corpus.first[document])

@@ -14,7 +14,7 @@ from seqjax.decoding.samplers import sampler
 from seqjax.errors import UserError
 from seqjax.models.model import Model
 from seqjax.objectives.span_corruption import target_start
-from seqjax.objectives.text_to_text import TextToText
+from seqjax.objectives.text_to_text import WORDS, TextToText
 from seqjax.types import Params
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -69,7 +69,7 @@ def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[
 
     Args:
       pairs: {"gold", "predicted"} and perhaps "source" of each text.
-      tokenize: sacrebleu's tokenizer for BLEU: "13a", "intl", "zh", "char", "none", ...
+      tokenize: sacrebleu's tokenizer for BLEU: "13a", "intl", "zh", "char" or "none".
 
     Returns:
       "bleu" (Papineni et al. 2002, as Post 2018 computes it), "chrf" (Popovic 2015), "rouge1", "rouge2", "rougeL" (F1
@@ -85,8 +85,8 @@ def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[
 
     if not pairs:
         raise UserError("there is nothing to score")
-    if tokenize not in sacrebleu.BLEU.TOKENIZERS:
-        raise UserError(f"bleu tokenizer '{tokenize}' is not one of {', '.join(sacrebleu.BLEU.TOKENIZERS)}")
+    if tokenize not in WORDS:
+        raise UserError(f"bleu tokenizer '{tokenize}' is not one of {', '.join(WORDS)}")
     gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
     bleu, chrf = sacrebleu.BLEU(tokenize=tokenize), sacrebleu.CHRF()
     scored = bleu.corpus_score(predicted, [gold])

@@ -3,6 +3,7 @@
 """Several objectives on one trunk in one update, each on its own corruption of the same rows."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import flax.linen as nn
@@ -107,6 +108,10 @@ class Multitask(Objective):
     def flops(self, model: ModelConfig, rows: int, length: int) -> float:
         """Returns those of all tasks: each runs the trunk."""
         return sum(task.flops(model, rows, length) for task in self.tasks)
+
+    def read(self, batch: Mapping[str, Any]) -> tuple[int, int]:
+        """That of the first task."""
+        return self.tasks[0].read(_part(batch, self.tasks[0]))
 
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns each task's example, its keys after the task's first term: "mlm/tokens"."""

@@ -4,6 +4,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self
 
 import flax.linen as nn
@@ -101,6 +102,11 @@ class Objective(abc.ABC):
         """Returns the places of a row that pairs of so many tokens take, int [N]; None: as many as they have."""
         return None
 
+    @property
+    def parts(self) -> Callable[[int], tuple[int, int]] | None:
+        """Function from the width of a row to the most tokens of a pair's two texts; None: they share the room."""
+        return None
+
     def predictions(self, length: int) -> int:
         """Returns at how many places of a row of `length` tokens the vocabulary head runs."""
         return length
@@ -108,6 +114,11 @@ class Objective(abc.ABC):
     def flops(self, model: ModelConfig, rows: int, length: int) -> float:
         """Returns the model FLOPs of one update of `rows` rows of `length` tokens; see `training_flops`."""
         return training_flops(model, rows, length, self.predictions(length))
+
+    def read(self, batch: Mapping[str, Any]) -> tuple[int, int]:
+        """Returns (rows, length) of what the model reads of a batch, of a source where there is one."""
+        rows, length = batch["source" if self.sources else "tokens"].shape
+        return rows, length
 
     def corruption_epoch(self, epoch: int) -> int:
         """Returns the epoch whose random numbers `epoch` uses (0 always: the same corruption in each epoch)."""

@@ -4,6 +4,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
+from seqjax.models.heads import Scored
 from seqjax.objectives.losses import sums, token_scores
 from seqjax.objectives.next_token import NextToken
 from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
@@ -20,13 +22,14 @@ from seqjax.types import Apply, Batch, Params
 
 DECAYS = ("always", "linear", "exponential", "inverse_sigmoid")
 FEEDBACK = ("two_pass", "stepwise")
+WORDS = ("13a", "intl", "zh", "char", "none")
 
 
 @dataclasses.dataclass(frozen=True)
 class TextToText(NextToken):
     """Settings of text to text by an encoder-decoder; records hold the two as `text` and `pair`.
 
-    data.length is that of the source. Where a pair is too long for its row the longer text is cut.
+    data.length is that of the source. A text that is too long for its part of the row is cut.
     """
 
     reads: ClassVar[str] = "pair"
@@ -45,13 +48,14 @@ class TextToText(NextToken):
     feedback: str = "two_pass"  # where it does not read gold: what it would say given gold, or "stepwise" given itself
     beams: int = 1  # of the search for the answers that are scored (1: greedy)
     length_penalty: float = 1.0  # of that search, see `seqjax.decoding.beam`
-    bleu: str = "13a"  # how sacrebleu makes words of the answers: "13a", "intl", "zh", "char", "none", ...
+    bleu: str = "13a"  # how sacrebleu makes words of the answers: "13a", "intl", "zh", "char" or "none"
 
     def __post_init__(self) -> None:
         if not self.ratio > 0.0:
             raise UserError(f"objective.ratio={self.ratio} must be above 0")
         require(self, "objective", ("beams",), 1)
-        require_choice(self, "objective", {"teacher": DECAYS, "feedback": FEEDBACK})
+        require_choice(self, "objective", {"teacher": DECAYS, "feedback": FEEDBACK, "bleu": WORDS})
+        require(self, "objective", ("length_penalty",), 0)
         require(self, "objective", ("teacher_least",), 0, 1)
         if self.teacher != "always" and not self.teacher_rate > 0.0:
             raise UserError(f"objective.teacher={self.teacher} needs objective.teacher_rate above 0")
@@ -110,7 +114,8 @@ class TextToText(NextToken):
         gold_BT = gold_BT.at[:, 0].set(True)  # the start has no word before it
         if self.feedback == "stepwise":
             return self._stepwise(apply, params, batch, gold_BT, key)
-        said_BT = jnp.argmax(jax.lax.stop_gradient(call(apply, params, batch, first_key)), axis=-1)
+        likeliest = Scored(lambda logits, _: jnp.argmax(jax.lax.stop_gradient(logits), axis=-1), tokens_BT, self.chunk)
+        said_BT = likeliest.read(call(apply, params, batch, first_key, **likeliest.options()))
         mixed_BT = jnp.where(gold_BT, tokens_BT, jnp.roll(said_BT, 1, axis=1))
         return super().loss(apply, params, {**batch, "tokens": mixed_BT}, key)
 
@@ -140,6 +145,15 @@ class TextToText(NextToken):
         scored = token_scores(batch["targets"], True, self.label_smoothing, self.z_loss)
         return sums(self.terms[0], batch["weights"], *scored.read(jnp.swapaxes(logits_TBV, 0, 1)))
 
+    @property
+    def parts(self) -> Callable[[int], tuple[int, int]]:
+        """Each text ends with a token in its part of the row."""
+        return self._texts
+
+    def _texts(self, width: int) -> tuple[int, int]:
+        source, target = self.places(width)
+        return source - 1, target - 1
+
     def places_needed(self, first: np.ndarray, second: np.ndarray, longest: int) -> np.ndarray:
         """Both texts end with a token, and each has its part of the row."""
         parts = np.array([self.places(width) for width in range(longest + 1)])
@@ -149,12 +163,6 @@ class TextToText(NextToken):
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns source, source_segments, source_positions [S], tokens, targets, weights, segments, positions [T]."""
         del rng
-        places = self.places(len(row["tokens"]))
         real = row["segments"] > 0
         source, target = (row["tokens"][real & (row["token_types"] == kind)] for kind in (0, 1))
-        return frame(_ended(source[1:], places[0]), _ended(target, places[1]), places, vocabulary)
-
-
-def _ended(text: np.ndarray, room: int) -> np.ndarray:
-    """Returns a text that ends with its last token, cut before it where it is too long."""
-    return text if len(text) <= room else np.concatenate([text[: room - 1], text[-1:]])
+        return frame(source[1:], target, self.places(len(row["tokens"])), vocabulary)

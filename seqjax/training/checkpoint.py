@@ -32,13 +32,16 @@ class Checkpoints:
     def __init__(self, folder: Path, run: Run):
         """Opens FOLDER/checkpoints, which need not exist."""
         sign = 1.0 if run.direction == "max" else -1.0
-        best = policies.BestN(
-            get_metric_fn=lambda metrics: sign * metrics["metric"], n=1, keep_checkpoints_without_metrics=False
-        )
+
+        def score(metrics: Any) -> float:
+            return sign * metrics["metric"]
+
+        best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
         self._manager = ocp.CheckpointManager(
             (folder / "checkpoints").absolute(),
             item_names=("params", "opt_state", "meta"),
             options=ocp.CheckpointManagerOptions(
+                best_fn=score,  # without it metrics are not written, and a resumed run deletes its best checkpoint
                 preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(run.keep), best]),
                 cleanup_tmp_directories=True,
             ),

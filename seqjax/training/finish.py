@@ -21,6 +21,8 @@ from seqjax.visualise.report import write_report
 def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     """Returns the outcome of `train`, with the scores of its best checkpoint by class, or of the texts it says.
 
+    A run that was interrupted goes on later, and is scored then.
+
     Writes result.json, curves.png and report.html into the run's folder.
     """
     folder = Path(outcome["folder"])
@@ -28,7 +30,7 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     experiment = run.experiment
     first = next((line for line in run.metrics if line["step"] == 0 and f"eval/{experiment.run.metric}" in line), None)
     outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
-    if isinstance(experiment.objective, REPORTED) and checkpoint.steps(folder):
+    if outcome["status"] != "interrupted" and isinstance(experiment.objective, REPORTED):
         prepared = reopen(experiment, folder)
         params, devices = checkpoint.load(folder)[1], Devices(experiment.parallel)
         outcome["report"] = reported(prepared.model, prepared.dataset, devices, params, EVALUATED)

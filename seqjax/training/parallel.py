@@ -64,7 +64,8 @@ class Devices:
         for name, rows in batches:
             if rows % (len(self) * accumulate):
                 what = f"{name}={rows}" if name == "data.batch" else f"{name}: a batch of {rows} rows"
-                raise UserError(f"{what} does not divide among {parts}; change {name} or parallel.devices")
+                cure = "data.multiple" if name == "data.places" else name
+                raise UserError(f"{what} does not divide among {parts}; change {cure} or parallel.devices")
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
         """Returns this host's rows as `spread` functions take them: divided among the devices."""

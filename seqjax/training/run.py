@@ -5,7 +5,7 @@
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,14 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     stopping = EarlyStopping(run.metric, run.direction, run.patience, read_metrics(folder))
     progress = Progress(run.steps, start, experiment.name, quiet)
     learning_rate = optimizers.learning_rate(experiment.optimizer, run.steps)
-    watch = Watch(folder, metrics, progress, learning_rate, run.log_every)
+    peak = peak_flops(devices.devices[0]) * len(devices)
+
+    def work(batch: Mapping[str, Any]) -> tuple[int, float]:
+        rows, length = dataset.objective.read(batch)
+        rows *= jax.process_count()
+        return rows * length, dataset.objective.flops(experiment.model, rows, length) / peak
+
+    watch = Watch(folder, metrics, progress, learning_rate, run.log_every, work)
 
     def evaluate(step: int) -> float:
         with watch.pause():
@@ -81,9 +88,8 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
                 evaluate(step)
             while step < min(run.steps, until or run.steps) and not stopping.stop and not interrupted:
                 if shape != data.shape(step):  # a stage begins, and a program of its own
-                    length, rows = shape = data.shape(step)
-                    flops = dataset.objective.flops(experiment.model, rows, length)
-                    watch.begin(rows * length, flops / (peak_flops(devices.devices[0]) * len(devices)))
+                    shape = data.shape(step)
+                    watch.begin()
                 batch = next(iterator)
                 state, pairs = update(state, devices.put(batch), dropout)
                 step += 1

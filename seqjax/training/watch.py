@@ -31,6 +31,7 @@ class Watch:
         progress: Progress,
         learning_rate: Callable[[int], Any],
         log_every: int,
+        work: Callable[[Mapping[str, Any]], tuple[int, float]],
     ):
         """Begins with nothing pending.
 
@@ -40,31 +41,34 @@ class Watch:
           progress: what the user sees.
           learning_rate: by the number of updates already applied.
           log_every: updates between lines.
+          work: function from a batch of this process to the places that it holds over all processes, and the seconds
+            that an update of it would take at the peak speed of all devices.
         """
         self._folder, self._metrics, self._progress = folder, metrics, progress
-        self._learning_rate, self._log_every = learning_rate, log_every
+        self._learning_rate, self._log_every, self._work = learning_rate, log_every, work
         self._pending: tuple[int, Pairs, Mapping[str, np.ndarray]] | None = None
+        self._untimed = -1
         self.last: dict[str, float] = {}
-        self.begin(0, math.nan)
+        self.begin()
 
-    def begin(self, tokens: int, utilisation: float) -> None:
-        """From here on batches have this shape; the next update is compiled first.
-
-        Args:
-          tokens: places in a batch.
-          utilisation: model FLOPs of an update / peak FLOP/s of all devices, in seconds.
-        """
-        self._tokens, self._utilisation = tokens, utilisation
+    def begin(self) -> None:
+        """The next update is compiled first."""
         self._compile_seconds: float | None = None
+        self._shown: dict[str, float] = {}  # the speed up to the last line; a window of a few updates says little
+        self._restart()
+
+    def _restart(self) -> None:
         self._clock = time.perf_counter()
-        self._updates = 0
+        self._done = [0, 0.0]  # the work since
 
     def dispatched(self, step: int, pairs: Pairs, batch: Mapping[str, np.ndarray]) -> None:
         """Takes the metrics of update `step`, not yet computed perhaps, after settling those of the one before."""
         if self._compile_seconds is None:
             self._compile_seconds = time.perf_counter() - self._clock  # dispatch returns once compiled
             jax.block_until_ready(pairs)
-            self._clock, self._updates = time.perf_counter(), -1  # this update is done before the clock starts
+            self.settle()
+            self._restart()
+            self._untimed = step  # it was done before the clock started
         self.settle()
         self._pending = (step, pairs, batch)
 
@@ -79,16 +83,18 @@ class Watch:
         step, pairs, batch = self._pending
         self._pending = None
         values = {f"train/{name}": float(a) / float(w) for name, (a, w) in jax.device_get(pairs).items() if w > 0}
-        self._updates += 1
+        if step != self._untimed:
+            self._done = [before + more for before, more in zip(self._done, self._work(batch), strict=True)]
         if not math.isfinite(values["train/loss"]):
             raise Diverged(self._keep_evidence(step, values["train/loss"], batch))
         values["train/lr"] = float(self._learning_rate(step - 1))
         speed = self._speed()
-        self._progress.update(step, {"loss": values["train/loss"]} | speed)
+        self._progress.update(step, {"loss": values["train/loss"]} | (self._shown or speed))
         self.last.update(values)
         if step % self._log_every == 0:
             self._metrics.write(step, values | {f"perf/{name}": value for name, value in speed.items()})
-            self._clock, self._updates = time.perf_counter(), 0
+            self._shown = speed
+            self._restart()
 
     def evaluated(self, step: int, scores: Mapping[str, float]) -> None:
         """Writes down and shows an evaluation."""
@@ -107,11 +113,12 @@ class Watch:
 
     def _speed(self) -> dict[str, float]:
         out = {} if self._compile_seconds is None else {"compile_s": self._compile_seconds}
-        if self._updates > 0:
-            seconds = (time.perf_counter() - self._clock) / self._updates
-            out["tokens_per_s"] = self._tokens / seconds
-            if math.isfinite(self._utilisation):
-                out["mfu"] = self._utilisation / seconds
+        places, least = self._done
+        if places:
+            seconds = time.perf_counter() - self._clock
+            out["tokens_per_s"] = places / seconds
+            if math.isfinite(least):
+                out["mfu"] = least / seconds
         return out
 
     def _keep_evidence(self, step: int, loss: float, batch: Mapping[str, np.ndarray]) -> str:

@@ -84,8 +84,8 @@ def figure(weights_NLS: np.ndarray | jax.Array, queries: Sequence[str], keys: Se
             panel.axis("off")
             continue
         panel.imshow(weights[number], vmin=0.0, vmax=1.0, cmap="Blues", aspect="equal")
-        panel.set_xticks(range(len(keys)), keys, rotation=90, fontsize=7)
-        panel.set_yticks(range(len(queries)), queries, fontsize=7)
+        panel.set_xticks(range(len(keys)), keys, rotation=90, fontsize=7, parse_math=False)
+        panel.set_yticks(range(len(queries)), queries, fontsize=7, parse_math=False)
         if len(weights) > 1:
             panel.set_title(f"head {number}", fontsize=8)
     return image

@@ -18,6 +18,7 @@ TRAIN = ["train", "quickstart_mlm", "--tiny", "--quiet", "parallel.devices=1"]
 PACKAGE = ["train", "quickstart_package", "--tiny", "--quiet", "parallel.devices=1"]
 ROLES = ["train", "stdlib_roles", "--tiny", "--quiet", "parallel.devices=1"]
 SHOW = ["show", "quickstart_mlm"]
+SHOW_TEXTS = ["show", "addition_lstm"]
 CAUSAL = ["train", "quickstart_clm", "--tiny", "--quiet", "parallel.devices=1"]
 STREAM = ["data.layout=stream", "model.positions=learned"]
 GENERATE = ["generate", "FILES/quickstart_clm", "--prompt", "a"]
@@ -166,6 +167,26 @@ MISTAKES = {
     "learning rate": ([*SHOW, "optimizer.peak_lr=0"], "must be above 0"),
     "layout": ([*SHOW, "data.layout=heap"], "data.layout"),
     "no buckets": ([*SHOW, "data.layout=bucket"], "data.buckets"),
+    "places for no row": (
+        [*SHOW, "data.layout=bucket", "data.buckets=16", "data.places=100"],
+        "data.places=100 holds no data.multiple=8 rows",
+    ),
+    "places and devices": (
+        [
+            "check",
+            "addition_lstm",
+            "--tiny",
+            "data.layout=bucket",
+            "data.buckets=4",
+            "data.places=128",
+            "data.length=8",
+            "data.multiple=3",
+            "parallel.devices=2",
+        ],
+        "change data.multiple or parallel.devices",
+    ),
+    "words of BLEU": ([*SHOW_TEXTS, "objective.bleu=words"], "objective.bleu: 'words' is not one of 13a"),
+    "length penalty": ([*SHOW_TEXTS, "objective.length_penalty=-1"], "objective.length_penalty=-1"),
     "no batch": ([*SHOW, "data.batch=0"], "data.batch=0"),
     "rate": ([*SHOW, "objective.rate=1.5"], "objective.rate"),
     "masking": ([*SHOW, "objective.masking=often"], "dynamic, static"),

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Made pairs: right by another rule, and in one split only; files side by side; batches of as many places."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from seqjax.data import tokenizers
-from seqjax.data.pipeline import Data, Dataset
+from seqjax.data.pipeline import Data, Dataset, widened
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
 from seqjax.objectives.text_to_text import TextToText
@@ -59,9 +61,12 @@ def test_a_label_and_a_text(tmp_path):
     (tmp_path / "a.txt").write_text("1 good , really\n\n0 bad\n")
     found = list(open_split(Source(f"labelled:{tmp_path}/a.txt", holdout=0.0), "train"))
     assert found == [{"label": "1", "text": "good , really"}, {"label": "0", "text": "bad"}]
-    (tmp_path / "a.txt").write_text("1 good\n0\n")
-    with pytest.raises(UserError, match=r"a.txt:2: expected a label, a space and a text, found '0'"):
-        open_split(Source(f"labelled:{tmp_path}/a.txt", holdout=0.0), "train")
+    (tmp_path / "a.txt").write_text("1\tgood , really\n")
+    assert open_split(Source(f"labelled:{tmp_path}/a.txt", holdout=0.0), "train")[0]["label"] == "1"
+    for line in ("0", " no label"):
+        (tmp_path / "a.txt").write_text(f"1 good\n{line}\n")
+        with pytest.raises(UserError, match=f"a.txt:2: expected a label, a space and a text, found '{line}'"):
+            open_split(Source(f"labelled:{tmp_path}/a.txt", holdout=0.0), "train")
 
 
 @pytest.mark.parametrize("ratio", [0.4, 1.0, 2.0])
@@ -97,6 +102,43 @@ def test_buckets_of_as_many_places():
             assert batch["source_segments"][row].sum() == batch["weights"][row].sum()
     with pytest.raises(UserError, match=r"data.places is for data.layout=bucket"):
         Data(places=100)
+    with pytest.raises(UserError, match=r"data.places=100 holds no data.multiple=8 rows of data.length=16"):
+        dataclasses.replace(data, places=100)
+    assert dataclasses.replace(data, multiple=6).shapes == [(4, 60), (8, 30), (16, 12)]
+
+
+def test_places_count_where_all_rows_are_of_one_width():
+    data = Data(
+        source=Source("made:copy/3", pair="pair"), tokenizer="words:30", length=16, layout="bucket", buckets=(8,),
+        places=256,
+    )  # fmt: skip
+    records = open_split(data.source, "validation")
+    tokenizer = tokenizers.build("words:30", lambda: [record["text"] for record in records])
+    iterator = Dataset(data, TextToText(), tokenizer, lambda split: records).train(0)
+    assert {next(iterator)["source"].shape for _ in range(40)} == {(32, 8)}
+    iterator.close()
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((8, 8, 8), (8, 8, 8)),
+        ((3, 8, 8), (0, 11, 8)),
+        ((3, 2, 8), (0, 5, 8)),
+        ((2, 1, 8), (0, 0, 11)),
+        ((8, 8, 1), (8, 0, 9)),
+        ((8, 1, 1), (8, 0, 2)),
+        ((0, 8, 1), (0, 0, 9)),
+    ],
+)
+def test_rows_that_are_too_few_for_a_batch_are_made_wider(counts, expected):
+    widths = np.repeat([4, 8, 16], counts)
+    sizes = {width: 6 if width == 4 else 4 if width == 8 else 2 for width in np.unique(widths).tolist()}
+    found = widened(widths, sizes)
+    assert tuple(np.sum(found == width) for width in (4, 8, 16)) == expected
+    assert np.all(found >= widths)
+    with pytest.raises(UserError, match="are no batch of 25; use a smaller one"):
+        widened(widths, dict.fromkeys(sizes, 25))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,12 @@ from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
 from seqjax.evaluation.texts import answers, format_text_report, text_report
+from seqjax.experiment import resolve
 from seqjax.models.model import build, initialise
 from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.training.finish import finish
+from seqjax.training.run import train
 
 
 def pairs(*texts):
@@ -64,6 +67,34 @@ def test_impossible_scores_are_refused():
         text_report([])
     with pytest.raises(UserError, match="bleu tokenizer 'word' is not one of"):
         text_report(pairs(("a", "b", "c")), tokenize="word")
+
+
+def test_a_run_that_goes_on_later_is_not_scored_yet(tmp_path):
+    outcome = finish(train(resolve("addition_lstm", ["parallel.devices=1"], tiny=True), tmp_path, True, until=1))
+    assert outcome["status"] == "interrupted"
+    assert "report" not in outcome
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
+def test_sources_are_cut_as_in_training(ratio):
+    """Both texts of the middle record are too long for their parts of the row."""
+    texts = [
+        ("short", "also short"),
+        ("a source that is long " * 2, "and a target that is longer " * 3),
+        ("x" * 50, "y"),
+    ]
+    records = from_records([{"text": text, "pair": pair} for text, pair in texts])
+    tokenizer = tokenizers.build("bytes", list)
+    config = Data(length=12, layout="pad", eval_batch=3)
+    data = Dataset(config, TextToText(ratio=ratio), tokenizer, lambda _: records)
+    (batch,) = data.evaluation("test", 0)
+    room, new = data.objective.places(data.objective.row_length(12))
+    for row, (text, pair) in enumerate(texts):
+        source = batch["source"][row][batch["source_segments"][row] > 0]
+        target = batch["targets"][row][batch["weights"][row] > 0]
+        assert source.tolist() == [*tokenizer.encode(text)[: room - 1], tokenizer.eos]
+        assert target.tolist() == [*tokenizer.encode(pair)[: new - 1], tokenizer.eos]
 
 
 @pytest.mark.parametrize("beams", [1, 3])

@@ -3,6 +3,7 @@
 """Scheduled sampling: the chances of the paper, and what a decoder reads against the model called place by place."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from seqjax.models.model import build, initialise
 from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import initial_state, train_step
 
 MODELS = {
@@ -113,6 +115,38 @@ def test_an_update_knows_how_many_came_before(name, feedback):
     np.testing.assert_allclose(pairs["loss"][0], value / weight, rtol=1e-5)
     other, _ = objective.loss(apply, params, batch(updates=0), jax.random.fold_in(key, 2))
     assert abs(float(other["text"][0]) - float(value)) > 1e-3
+
+
+@each
+def test_the_first_reading_in_chunks(name):
+    apply, params = setting(name)
+    objective = TextToText(teacher="linear", teacher_rate=0.1)
+    given = batch(updates=5)
+    found, wanted = (
+        jax.jit(jax.grad(lambda params, o=o: o.loss(apply, params, given, jax.random.key(3))[0]["text"][0]))(params)
+        for o in (dataclasses.replace(objective, chunk=3), objective)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, wanted)
+
+
+def test_every_micro_batch_and_device_knows_how_many_updates_came_before():
+    """Gold is never read after ten updates, so that there is no chance in it."""
+    apply, params = setting("luong")
+    objective = TextToText(teacher="linear", teacher_rate=0.1)
+    optimizer = optax.sgd(0.1)
+    given = {name: value for name, value in batch().items() if name != "updates"}
+
+    def after(parallel, accumulate):
+        devices = Devices(parallel)
+        options = {"apply": apply, "objective": objective, "optimizer": optimizer, "accumulate": accumulate}
+        update = devices.spread(functools.partial(train_step, **options))
+        state = devices.replicate(initial_state(params, optimizer).replace(step=jnp.array(10)))
+        return update(state, devices.put(given), jax.random.key(3))[0].params
+
+    wanted = after(Parallel(devices=1), 1)
+    for parallel, accumulate in ((Parallel(devices=1), 2), (Parallel("pmap", 4), 1), (Parallel("jit", 2), 2)):
+        found = after(parallel, accumulate)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, wanted)
 
 
 def test_evaluation_is_teacher_forcing():

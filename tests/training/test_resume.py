@@ -128,7 +128,8 @@ def test_early_stopping_counts_across_a_resume_and_best_is_kept(spec, tmp_path):
     assert {key: broken[key] for key in ("step", "best_step", "best")} == {
         key: whole[key] for key in ("step", "best_step", "best")
     }
-    assert checkpoint.steps(tmp_path / "whole") == sorted({whole["best_step"], whole["step"]})
+    for name in ("whole", "broken"):
+        assert checkpoint.steps(tmp_path / name) == sorted({whole["best_step"], whole["step"]})
     meta = checkpoint.read_meta(tmp_path / "whole", whole["best_step"])
     assert meta["metric"] == whole["best"]
 
