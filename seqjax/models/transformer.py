@@ -37,6 +37,7 @@ class Block(nn.Module):
         source_BSD: jax.Array | None,
         source_mask_B1LS: jax.Array | None,
         train: bool,
+        ordered: bool,
     ) -> tuple[jax.Array, tuple[KVCache | None, KVCache | None]]:
         c = self.config
         init = nn.initializers.normal(c.init_std)
@@ -67,7 +68,7 @@ class Block(nn.Module):
         rotary_base = c.rotary_base if c.positions == "rotary" else None
         attention = Attention(**heads, rotary_base=rotary_base, **shared, name="attention")
         x_BLD, cache = residual(
-            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask_B1LS, train)
+            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask_B1LS, train, ordered)
         )
         if self.crossed:
             cross = CrossAttention(**heads, **shared, name="cross_attention")
@@ -99,14 +100,14 @@ class Stack(nn.Module):
         c = self.config
         block: Any = Block
         if c.remat:
-            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10,))
+            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10, 11))
         if c.scan:
             every = nn.broadcast
             self.layers = nn.scan(
                 block,
                 variable_axes={"params": 0, MAPS: 0},
                 split_rngs={"params": True, "dropout": True},
-                in_axes=(0, 0, every, every, every, every, every, every, every),
+                in_axes=(0, 0, *[every] * 8),
                 length=self.depth,
             )(c, self.crossed)
         else:
@@ -147,7 +148,8 @@ class Stack(nn.Module):
 
         own: Any = None if carry is None else carry.layers
         sources: Any = None if carry is None else carry.sources
-        every = (positions_BL, slot, bias, mask_B1LS, source_BSD, source_mask, train)
+        ordered = self.causal and prefix_BL is None and carry is None
+        every = (positions_BL, slot, bias, mask_B1LS, source_BSD, source_mask, train, ordered)
         if c.scan:
             x_BLD, (own, sources) = self.layers(x_BLD, own, sources, *every)
         else:
