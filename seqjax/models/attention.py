@@ -56,10 +56,10 @@ def attend(
     out = []
     for number in range(max(parts, 1)):
         start, end = (number * length // parts, (number + 1) * length // parts) if parts > 1 else (0, None)
-        here = [None if x is None else _corner(x, start, end) for x in (bias, mask)]
+        own_bias, own_mask = (None if x is None else _corner(x, start, end) for x in (bias, mask))
         key = dropout_key if dropout_key is None or parts < 2 else jax.random.fold_in(dropout_key, number)
         queries = q_BMGLH[:, :, :, start:end]
-        out.append(_attend(queries, k_BMSH[:, :, :end], v_BMSH[:, :, :end], *here, key, dropout))
+        out.append(_attend(queries, k_BMSH[:, :, :end], v_BMSH[:, :, :end], own_bias, own_mask, key, dropout))
     y_BMGLH = out[0] if parts < 2 else jnp.concatenate(out, axis=3)
     return jnp.moveaxis(y_BMGLH, 3, 1).reshape(q_BLNH.shape)
 
@@ -83,7 +83,8 @@ def _corner(x: jax.Array, start: int, end: int | None) -> jax.Array:
 def _scores(q_BMGLH: jax.Array, k_BMSH: jax.Array, bias: jax.Array | None, mask: jax.Array | None) -> jax.Array:
     """Returns float32 [B, N, L, S]."""
     scores = contract("BMGLH,BMSH->BMGLS", q_BMGLH, k_BMSH, q_BMGLH.dtype)
-    scores_BNLS = scores.reshape(scores.shape[0], -1, *scores.shape[3:])
+    batch, kv_heads, group, length, source = scores.shape
+    scores_BNLS = scores.reshape(batch, kv_heads * group, length, source)
     if bias is not None:
         scores_BNLS = scores_BNLS + bias
     if mask is not None:
@@ -107,7 +108,7 @@ def _attend(
     if dropout_key is not None and dropout > 0.0:
         kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
         weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
-    weights = weights_BNLS.astype(v_BMSH.dtype).reshape(*q_BMGLH.shape[:4], -1)
+    weights = weights_BNLS.astype(v_BMSH.dtype).reshape(*q_BMGLH.shape[:4], k_BMSH.shape[2])
     y_BMGLH = contract("BMGLS,BMSH->BMGLH", weights, v_BMSH, v_BMSH.dtype)
     return (y_BMGLH / total_BNL.reshape(*q_BMGLH.shape[:4], 1)).astype(v_BMSH.dtype)
 
