@@ -25,6 +25,7 @@ from seqjax.config import unknown
 from seqjax.data import files
 from seqjax.data.records import Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
+from seqjax.tags import SCHEMES, convert
 
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
@@ -50,6 +51,8 @@ class Source:
       text, pair, label, words, tags: the columns that hold these. A column that is not named otherwise may be missing,
         except for the text of tsv, csv and jsonl records without words. For conll, words and tags may be numbers of
         columns; by default the first and the last.
+      coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
+      scheme: files only: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
     """
 
     shorthand: ClassVar[str] = "train"
@@ -65,10 +68,14 @@ class Source:
     label: str = "label"
     words: str = "words"
     tags: str = "tags"
+    coarse: str = ""
+    scheme: str = ""
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
             raise UserError(f"data.source.unit: {unknown('unit', self.unit, UNITS)}")
+        if self.scheme and self.scheme not in SCHEMES:
+            raise UserError(f"data.source.scheme: {unknown('scheme', self.scheme, SCHEMES)}")
         if not 0 <= self.holdout < 1:
             raise UserError(
                 f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {self.holdout}"
@@ -153,6 +160,10 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
         rows = [row for path in paths for row in _rows(source, kind, path)]
     if not len(rows):
         raise UserError(f"{paths[0]}:1: expected at least one record, found none")
+    if source.coarse:
+        rows = [row | {"label": row["label"].split(source.coarse)[0]} if "label" in row else row for row in rows]
+    if source.scheme:
+        rows = [row | {"tags": convert(row["tags"], source.scheme)} if "tags" in row else row for row in rows]
     if part:
         rows = _hold_out(rows, part, source, paths)
     return Records(rows, identity)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqjax.errors import UserError
+from seqjax.tags import entities
 
 Score = dict[str, Any]
 Entity = tuple[int, int, int, str]  # sequence, first word, word after the last, type
@@ -51,7 +52,7 @@ def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[
     section 2.3). Averages are over the types that occur in gold or predicted.
 
     Args:
-      gold_tags: for each sequence a tag for each word: "O", "B-TYPE" or "I-TYPE".
+      gold_tags: for each sequence a tag for each word, in any scheme of `seqjax.tags`.
       predicted_tags: of the same shape.
 
     Returns:
@@ -65,8 +66,10 @@ def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[
     lengths = [[len(tags) for tags in sequences] for sequences in (gold_tags, predicted_tags)]
     if lengths[0] != lengths[1]:
         raise UserError("gold and predicted tags differ in the number of sequences or in the length of one")
-    gold = set().union(*(_entities(number, tags) for number, tags in enumerate(gold_tags)))
-    predicted = set().union(*(_entities(number, tags) for number, tags in enumerate(predicted_tags)))
+    gold, predicted = (
+        {(number, *entity) for number, tags in enumerate(sentences) for entity in entities(tags)}
+        for sentences in (gold_tags, predicted_tags)
+    )
     words_gold = [tag for tags in gold_tags for tag in tags]
     words_predicted = [tag for tags in predicted_tags for tag in tags]
     tags = sorted({*words_gold, *words_predicted})
@@ -133,22 +136,6 @@ def _average(y_true: Sequence[int], y_pred: Sequence[int], codes: Sequence[int],
 
 def _score(precision: float, recall: float, f1: float, support: int) -> Score:
     return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}
-
-
-def _entities(sequence: int, tags: Sequence[str]) -> set[Entity]:
-    """The entities of one sequence; an I- that continues nothing of its type begins one, as in CoNLL's conlleval."""
-    found = set()
-    start, current = 0, ""
-    for place, tag in enumerate((*tags, "O")):  # the O closes what is open at the end
-        prefix, _, kind = tag.partition("-")
-        if not (tag == "O" or (prefix in ("B", "I") and kind)):
-            raise UserError(f"tag '{tag}' is not O, B-TYPE or I-TYPE")
-        if prefix == "I" and kind == current:
-            continue
-        if current:
-            found.add((sequence, start, place, current))
-        start, current = place, kind
-    return found
 
 
 def _entity_scores(gold: set[Entity], predicted: set[Entity]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.crf import Transitions, legal
 from seqjax.models.layers import ACTIVATIONS, Linear, contract
 
 
@@ -133,6 +134,36 @@ class TaggingHead(nn.Module):
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BLD = nn.Dropout(self.dropout, deterministic=not train)(x_BLD.astype(jnp.float32))
         return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BLD)
+
+
+class CRFHead(nn.Module):
+    """Hidden states [B, L, D] -> (emissions [B, L, K], transitions): a layer, and scores of tags after each other.
+
+    Where `labels` are names of a scheme, what may not follow is forbidden: it scores FORBIDDEN, and is not learnt.
+    """
+
+    labels: tuple[str, ...]
+    dropout: float = 0.1
+    constrained: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+
+    @nn.compact
+    def __call__(
+        self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool
+    ) -> tuple[jax.Array, Transitions]:
+        emissions_BLK = TaggingHead(len(self.labels), self.dropout, self.kernel_init, name="emissions")(
+            x_BLD, segments_BL, table_VD, train
+        )
+        count, zeros = len(self.labels), nn.initializers.zeros
+        learnt = Transitions(
+            self.param("start", zeros, (count,), jnp.float32),
+            self.param("between", zeros, (count, count), jnp.float32),
+            self.param("end", zeros, (count,), jnp.float32),
+        )
+        if not self.constrained:
+            return emissions_BLK, learnt
+        limited = jax.tree.map(lambda x, limit: jnp.where(limit < 0, limit, x), learnt, legal(self.labels))
+        return emissions_BLK, limited
 
 
 class Several(nn.Module):

@@ -3,17 +3,20 @@
 """Supervised objectives for fine-tuning: a class for each row, a tag for each word."""
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from seqjax.config import require, require_choice
-from seqjax.models.heads import ClassificationHead, TaggingHead
+from seqjax.errors import UserError
+from seqjax.models import crf
+from seqjax.models.heads import ClassificationHead, CRFHead, TaggingHead
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
+from seqjax.tags import parts
 from seqjax.types import Apply, Batch, Params
 
 
@@ -64,7 +67,10 @@ class Classification(Objective):
 
 @dataclasses.dataclass(frozen=True)
 class Tagging(Objective):
-    """A tag for each word, read at its first piece (Devlin et al. 2019, section 5.3)."""
+    """A tag for each word, read at its first piece (Devlin et al. 2019, section 5.3).
+
+    Each for itself, or with `crf` all of a row together by a linear chain (Lample et al. 2016, section 2.2).
+    """
 
     reads: ClassVar[str] = "tags"
     framing: ClassVar[str] = "wrapped"
@@ -72,12 +78,31 @@ class Tagging(Objective):
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
     dropout: float = 0.1
+    crf: bool = False
+    constrained: bool = True  # with crf: tags that may not follow each other in IOB2 or IOBES never do
 
     def __post_init__(self) -> None:
         require(self, "objective", ("dropout",), 0, 1)
 
-    def head(self, model: ModelConfig) -> TaggingHead:
-        """One layer on each token."""
+    def with_labels(self, labels: tuple[str, ...]) -> Self:
+        """Returns the same with the tags of the data.
+
+        Raises:
+          UserError: a constrained chain over tags of no scheme, or of IOB1, where I-X may follow anything.
+        """
+        if self.crf and self.constrained:
+            starts = {parts(tag)[1] for tag in labels if parts(tag)[0] in ("B", "S")}
+            if lost := next((tag for tag in labels if tag != "O" and parts(tag)[1] not in starts), None):
+                raise UserError(
+                    f"tag '{lost}' has no B- or S- beside it to begin with; set data.source.scheme=iob2, or "
+                    "objective.constrained=false"
+                )
+        return super().with_labels(labels)
+
+    def head(self, model: ModelConfig) -> TaggingHead | CRFHead:
+        """One layer on each token, and with `crf` the scores of tags after each other."""
+        if self.crf:
+            return CRFHead(self.labels, self.dropout, self.constrained)
         return TaggingHead(len(self.labels), self.dropout)
 
     def predictions(self, length: int) -> int:
@@ -95,11 +120,26 @@ class Tagging(Objective):
         return {"tagging": jnp.sum(batch["tag_weights"])}
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
-        """Returns the summed cross entropy in nats over words, and how many words are right."""
+        """Returns the summed cross entropy in nats over words (with crf of rows), and how many words are right."""
+        if self.crf:
+            return self._chain(apply, params, batch, key)
         logits_BLK = call(apply, params, batch, key)
         loss_BL = cross_entropy(logits_BLK, batch["tags"])
         return sums("tagging", batch["tag_weights"], loss_BL, correct(logits_BLK, batch["tags"]))
 
+    def _chain(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
+        weights_BL, tags_BL = jnp.asarray(batch["tag_weights"]), jnp.asarray(batch["tags"])
+        real_BL = weights_BL > 0
+        emissions_BLK, transitions = call(apply, params, batch, key)
+        loss_B = -crf.log_likelihood(emissions_BLK, transitions, tags_BL, real_BL)
+        best_BL, _ = crf.viterbi(jax.lax.stop_gradient(emissions_BLK), transitions, real_BL)
+        words = jnp.sum(weights_BL)
+        right = jnp.sum(weights_BL * (best_BL == tags_BL))
+        return {"tagging": (jnp.sum(loss_B), words)}, {"accuracy": (right, words)}
+
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
-        """Returns the likeliest tag of each token, int [B, L]."""
+        """Returns the likeliest tag of each token, or those of the likeliest sequence, int [B, L]."""
+        if self.crf:
+            emissions_BLK, transitions = call(apply, params, batch, None)
+            return crf.viterbi(emissions_BLK, transitions, jnp.asarray(batch["tag_weights"]) > 0)[0]
         return jnp.argmax(call(apply, params, batch, None), axis=-1)

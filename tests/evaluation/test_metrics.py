@@ -169,7 +169,7 @@ def test_all_outside_scores_zero():
         ([["O"]], [["O"], ["O"]], "number of sequences"),
         ([["O", "O"], ["O"]], [["O"], ["O", "O"]], "length"),
         ([["PER"]], [["O"]], "'PER' is not"),
-        ([["O"]], [["E-PER"]], "'E-PER' is not"),
+        ([["O"]], [["X-PER"]], "'X-PER' is not"),
         ([["O"]], [["B-"]], "'B-' is not"),
         ([], [], "nothing to score"),
     ],
