@@ -23,6 +23,7 @@ _HOMES = {
     "seqjax.decoding.samplers": ("Greedy", "Sample"),
     "seqjax.evaluation.embed": ("fill_mask", "log_probabilities", "sentence_embeddings"),
     "seqjax.evaluation.evaluate": ("predictor", "report", "scorer"),
+    "seqjax.evaluation.predict": ("predict",),
     "seqjax.experiment": ("Experiment", "Run"),
     "seqjax.models.model": ("build", "initialise", "shapes"),
     "seqjax.models.rnn": ("RNNConfig",),

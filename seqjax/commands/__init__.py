@@ -8,6 +8,7 @@ from typing import Any
 from seqjax.commands.compare import diff, reproduce
 from seqjax.commands.experiments import check, list_experiments, show
 from seqjax.commands.interop import export_run, import_checkpoint
+from seqjax.commands.predict import predict_texts
 from seqjax.commands.quickstart import quickstart
 from seqjax.commands.runs import evaluate, generate, train
 
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "train": train,
     "eval": evaluate,
     "generate": generate,
+    "predict": predict_texts,
     "reproduce": reproduce,
     "diff": diff,
     "import": import_checkpoint,

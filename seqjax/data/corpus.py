@@ -118,6 +118,34 @@ def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[
     return _read(folder)
 
 
+def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads: str) -> Corpus:
+    """Returns texts that have no labels as a corpus in memory; the class or tag of each word is the first.
+
+    Args:
+      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces.
+      tokenizer: by what.
+      reads: as for `tokenise`.
+    """
+    pair = not isinstance(texts[0], str)
+    tags: np.ndarray | None = None
+    if reads == "tags":
+        pieces = [tokenizer.encode_words(str(text).split()) for text in texts]
+        documents = [ids for ids, _ in pieces]
+        begins = [[j == 0 or owners[j] != owners[j - 1] for j in range(len(owners))] for _, owners in pieces]
+        tags = np.concatenate([[*np.where(each, 0, -1), -1] for each in begins]).astype(np.int32)
+        firsts = [len(ids) for ids in documents]
+    else:
+        documents = tokenizer.encode_batch([text if isinstance(text, str) else text[0] for text in texts])
+        firsts = [len(ids) for ids in documents]
+        if pair:
+            seconds = tokenizer.encode_batch([text[1] for text in texts])
+            documents = [a + b for a, b in zip(documents, seconds, strict=True)]
+    tokens = np.concatenate([np.asarray([*ids, tokenizer.eos], np.int32) for ids in documents])
+    offsets = np.concatenate([[0], np.cumsum([len(ids) + 1 for ids in documents])]).astype(np.int64)
+    label = np.zeros(len(texts), np.int32) if reads == "label" else None
+    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "")
+
+
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str]) -> None:
     dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.int32)
     lengths, firsts, numbers = [], [], []

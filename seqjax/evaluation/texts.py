@@ -35,12 +35,34 @@ def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: i
       split: its name.
       limit: only so many records, the first (0: all).
     """
-    objective, tokenizer, size = dataset.objective, dataset.tokenizer, dataset.config.eval_batch
+    objective, data = dataset.objective, dataset.config
     assert isinstance(objective, TextToText)
-    room, new = objective.places(objective.row_length(dataset.config.length))
     records = dataset.records(split)
     found = [records[i] for i in range(min(len(records), limit or len(records)))]
-    sources = [[*ids[: room - 1], tokenizer.eos] for ids in tokenizer.encode_batch([each["text"] for each in found])]
+    texts = [each["text"] for each in found]
+    said = say(model, objective, dataset.tokenizer, data.length, data.eval_batch, params, texts)
+    return [
+        {"source": each["text"], "gold": each["pair"], "predicted": text}
+        for each, text in zip(found, said, strict=True)
+    ]
+
+
+def say(
+    model: Model, objective: TextToText, tokenizer: Any, length: int, size: int, params: Params, texts: Sequence[str]
+) -> list[str]:
+    """Returns what a model answers to each text, by the objective's search.
+
+    Args:
+      model: an encoder-decoder.
+      objective: that it was trained for.
+      tokenizer: of the run.
+      length: data.length of the run; a text is cut as in training.
+      size: texts that are decoded together.
+      params: the model's.
+      texts: to answer.
+    """
+    room, new = objective.places(objective.row_length(length))
+    sources = [[*ids[: room - 1], tokenizer.eos] for ids in tokenizer.encode_batch(list(texts))]
     options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size, "start": target_start(tokenizer.pad)}
     said: dict[int, str] = {}
     order = np.argsort([len(ids) for ids in sources], kind="stable")  # rows of a batch wait for their longest
@@ -55,13 +77,11 @@ def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: i
             best = beam_search(
                 model, params, sources=rows, beams=objective.beams, length_penalty=objective.length_penalty, **options
             )
-            texts = [ranked[0].tokens for ranked in best]
+            found = [ranked[0].tokens for ranked in best]
         else:
-            texts = generate(model, params, sources=rows, sampler=sampler(temperature=0.0), **options)
-        said |= {place: tokenizer.decode(ids) for place, ids in zip(places, texts, strict=False)}
-    return [
-        {"source": each["text"], "gold": each["pair"], "predicted": said[place]} for place, each in enumerate(found)
-    ]
+            found = generate(model, params, sources=rows, sampler=sampler(temperature=0.0), **options)
+        said |= {place: tokenizer.decode(ids) for place, ids in zip(places, found, strict=False)}
+    return [said[place] for place in range(len(sources))]
 
 
 def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[str, Any]:

@@ -60,6 +60,10 @@ class Classification(Objective):
         loss_B = cross_entropy(logits_BK, batch["label"], self.label_smoothing if key is not None else 0.0)
         return sums("classification", batch["label_weight"], loss_B, correct(logits_BK, batch["label"]))
 
+    def chances(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
+        """Returns the probability of each class, [B, K]."""
+        return jax.nn.softmax(call(apply, params, batch, None), axis=-1)
+
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the likeliest class of each row, int [B]."""
         return jnp.argmax(call(apply, params, batch, None), axis=-1)
