@@ -37,7 +37,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     add("check", "a dry run: data, shapes, parameters, memory and devices; nothing is trained", _experiment)
     tour = add("quickstart", "pretrain, fine-tune from the checkpoint and from scratch, generate: the main job", _run)
     tour.add_argument("--seeds", type=int, default=1, metavar="N", help="fine-tune with N seeds each (default 1)")
-    add("train", "pretrain or fine-tune, as the experiment says; goes on where DIR holds its run", _experiment, _run)
+    train = add(
+        "train", "pretrain or fine-tune, as the experiment says; goes on where DIR holds its run", _experiment, _run
+    )
+    train.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="N runs, in DIR/seed-*: mean and sd (default 1)"
+    )
     evaluate = add("eval", "score a run's best checkpoint", folder="DIR a run's folder")
     evaluate.add_argument("--split", default="validation", help="default: validation")
     evaluate.add_argument(

@@ -38,7 +38,14 @@ def golden(name):
     return json.dumps({version: to_json(value) for version, value in versions.items()}, indent=1) + "\n"
 
 
-@pytest.mark.parametrize("name", experiments.names())
+# As quickstart_package and stdlib_roles are, but for their data and where they begin.
+ALIKE = ("sst2_bert", "trec", "conll2003_bert")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.exhaustive] * (name in ALIKE)) for name in experiments.names()],
+)
 def test_tiny_trains_and_reports(name, tmp_path):
     experiment = dataclasses.replace(experiments.resolve(name, tiny=True), parallel=Parallel(devices=1))
     steps = experiment.run.steps

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that make or use a run: train, eval, generate."""
 
+import dataclasses
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +15,47 @@ from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import REPORTED, format_reported, reported, scorer
+from seqjax.experiment import Experiment
 from seqjax.models.model import build
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.span_corruption import target_start
 from seqjax.objectives.text_to_text import TextToText
-from seqjax.training import checkpoint, run
+from seqjax.training import checkpoint, record, run
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import reopen
 
 Result = tuple[dict[str, Any], str]
+SEED = "seed-"  # what the folder of one of several seeds is called, before the number
 
 
-def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool) -> Result:
-    """Trains; the folder is runs/NAME (runs/NAME-tiny for the tiny version) unless given."""
+def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool, seeds: int = 1) -> Result:
+    """Trains; the folder is runs/NAME (runs/NAME-tiny for the tiny version) unless given.
+
+    With several seeds, run.seed and those after it, each has a run in a folder of its own inside: seed-0, seed-1, ...
+    """
     folder = Path(into) if into else Path("runs") / (f"{name}-tiny" if tiny else name)
-    result = finish(run.train(experiments.resolve(name, overrides, tiny), folder, quiet))
+    experiment = experiments.resolve(name, overrides, tiny)
+    if seeds < 1:
+        raise UserError(f"--seeds {seeds} must be at least 1")
+    if seeds == 1:
+        return _one(experiment, folder, quiet)
+    record.check_folder(folder)
+    if record.exists(folder):
+        raise UserError(f"'{folder}' holds a run already; --seeds needs a folder of its own")
+    found: list[dict[str, Any]] = []
+    for number in range(seeds):
+        seeded = dataclasses.replace(experiment.run, seed=experiment.run.seed + number)
+        own = folder / f"{SEED}{seeded.seed}"
+        result, text = _one(dataclasses.replace(experiment, run=seeded), own, quiet)
+        if result["status"] == "interrupted":
+            return result, text
+        found.append({name: value for name, value in result.items() if name == "best" or name.startswith("eval/")})
+    return _spread(found, f"{experiment.run.metric} of the best, and the last scores, on validation; see {folder}")
+
+
+def _one(experiment: Experiment, folder: Path, quiet: bool) -> Result:
+    result = finish(run.train(experiment, folder, quiet))
     best = f"; best {result['best']:.4f} at step {result['best_step']}" if result["best_step"] else ""
     text = f"{result['status']} at step {result['step']} of {result['steps']}{best}; see {folder / 'report.html'}"
     if result["status"] == "interrupted":
@@ -36,8 +63,46 @@ def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
     return result, text
 
 
+def _spread(found: list[dict[str, Any]], title: str) -> Result:
+    """Returns mean and standard deviation (of a sample) of each number of several seeds' results."""
+    names = [name for name in found[0] if all(isinstance(each.get(name), float) for each in found)]
+    every = {name: [each[name] for each in found] for name in names}
+    result = {
+        name: {"mean": statistics.fmean(values), "sd": statistics.stdev(values), "values": values}
+        for name, values in every.items()
+    }
+    width = max(map(len, names))
+    lines = []
+    for name, each in result.items():
+        values = ", ".join(f"{value:.4f}" for value in every[name])
+        lines.append(f"{name:{width}}  {each['mean']:.4f} +- {each['sd']:.4f}  ({values})")
+    return {"seeds": len(found), "scores": result}, "\n".join([f"{len(found)} seeds: {title}", *lines])
+
+
 def evaluate(folder: str, split: str, step: str) -> Result:
-    """Scores a checkpoint on a split; classes and tags one by one too, and the texts that a model says."""
+    """Scores a checkpoint on a split; classes and tags one by one too, and the texts that a model says.
+
+    Of a folder of several seeds, all of them: mean and standard deviation.
+    """
+    seeded = sorted(Path(folder).glob(f"{SEED}*"), key=lambda path: (len(path.name), path.name))
+    if len(seeded) > 1 and not record.exists(Path(folder)):
+        results = [_scores(str(each), split, step)[0] for each in seeded]
+        return _spread([_flat(each["scores"] | each.get("report", {})) for each in results], f"split {split}")
+    return _scores(folder, split, step)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """Returns the scores among nested values, by their names joined."""
+    out: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            out |= _flat(value, f"{prefix}{name} ")
+        elif isinstance(value, float):
+            out[prefix + name] = value
+    return out
+
+
+def _scores(folder: str, split: str, step: str) -> Result:
     experiment, params = checkpoint.load(folder, int(step) if step.isdecimal() else step)
     prepared = reopen(experiment, Path(folder))
     dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel)
