@@ -39,7 +39,7 @@ def golden(name):
 
 
 # As quickstart_package and stdlib_roles are, but for their data and where they begin.
-ALIKE = ("sst2_bert", "trec", "conll2003_bert")
+ALIKE = ("sst2_bert", "trec", "conll2003_bert", "glue_cola", "glue_mrpc", "glue_rte", "semeval_relation")
 
 
 @pytest.mark.parametrize(

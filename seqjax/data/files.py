@@ -121,6 +121,25 @@ def labelled_rows(path: Path, text: str) -> Iterator[Row]:
             yield number, {"label": label, "text": rest[0]}
 
 
+def semeval_rows(path: Path, text: str) -> Iterator[Row]:
+    """Yields the sentences of SemEval-2010 task 8: a number, a tab and a quoted text, then its relation, a comment.
+
+    The two nominals, which the file has between <e1> and </e1>, <e2> and </e2>, stand between "$" and "#" in the text
+    (Wu and He 2019, section 3.2), which a tokenizer leaves whole.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if not (match := re.fullmatch(r'\d+\t"(.*)"\s*', line)):
+            continue
+        if not all(mark in line for mark in ("<e1>", "</e1>", "<e2>", "</e2>")):
+            raise UserError(f"{path}:{number}: expected nominals between <e1> </e1> and <e2> </e2>, found {line!r:.60}")
+        label = lines[number].strip() if number < len(lines) else ""
+        if not label:
+            raise UserError(f"{path}:{number + 1}: expected a relation, found {label!r}")
+        marked = re.sub(r"</?e1>", " $ ", re.sub(r"</?e2>", " # ", match[1]))
+        yield number, {"text": re.sub(r" +", " ", marked).strip(), "label": label}
+
+
 def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, str]]:
     """Returns the lines of two files side by side; one that is blank in both is left out."""
     texts, pairs = (read_text(path, encoding).removesuffix("\n").split("\n") for path in (first, second))

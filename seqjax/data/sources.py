@@ -7,6 +7,7 @@
     text:GLOB                        plain text; `unit` says what one record is
     jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` name columns
     labelled:GLOB                    a label, a space and a text on each line
+    semeval:GLOB                     relations between two nominals, as SemEval-2010 task 8 has them
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
     parallel:FILE,FILE               line i of the first is a text, line i of the second its pair
     made:TASK/SIZE                   pairs made by a rule: addition, reversal, copy; see seqjax.data.made
@@ -30,7 +31,7 @@ from seqjax.tags import SCHEMES, convert
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
 SPLITS = ("train", "validation", "test")
-FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "conll", "parallel")
+FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "semeval", "conll", "parallel")
 KINDS = ("stdlib", "tfds", "made", *FILE_KINDS)
 UNITS = ("file", "paragraph", "line")
 CANONICAL = ("text", "pair", "label", "words", "tags")
@@ -195,6 +196,8 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.csv_rows(path, text, source.header)
     elif kind == "labelled":
         found = files.labelled_rows(path, text)
+    elif kind == "semeval":
+        found = files.semeval_rows(path, text)
     else:
         words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
         return [row for _, row in files.conll_rows(path, text, words, tags)]

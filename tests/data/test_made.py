@@ -80,6 +80,32 @@ def test_a_row_is_the_narrowest_that_holds_both_texts(ratio):
         assert width == min(wide, default=40)
 
 
+def test_relations(tmp_path):
+    (tmp_path / "r.txt").write_bytes(
+        b'1\t"The <e1>cause</e1> of an <e2>effect</e2>."\r\nCause-Effect(e1,e2)\r\nComment: none\r\n\r\n'
+    )
+    (record,) = open_split(Source(f"semeval:{tmp_path}/r.txt", holdout=0.0), "train")
+    assert record == {"text": "The $ cause $ of an # effect # .", "label": "Cause-Effect(e1,e2)"}
+    for text, message in [
+        ('1\t"no nominals"\nOther\n', "r.txt:1: expected nominals"),
+        ('1\t"<e1>a</e1> <e2>b</e2>"\n', "r.txt:2: expected a relation"),
+    ]:
+        (tmp_path / "r.txt").write_text(text)
+        with pytest.raises(UserError, match=message):
+            open_split(Source(f"semeval:{tmp_path}/r.txt", holdout=0.0), "train")
+
+
+def test_labels_and_tags_are_converted(tmp_path):
+    (tmp_path / "l.txt").write_text("DESC:manner How?\nENTY:animal What?\n")
+    records = open_split(Source(f"labelled:{tmp_path}/l.txt", holdout=0.0, coarse=":"), "train")
+    assert [record["label"] for record in records] == ["DESC", "ENTY"]
+    (tmp_path / "c.txt").write_text("EU I-ORG\nNato B-ORG\nsays O\n")
+    (record,) = open_split(Source(f"conll:{tmp_path}/c.txt", holdout=0.0, scheme="iobes"), "train")
+    assert record["tags"] == ["S-ORG", "S-ORG", "O"]
+    with pytest.raises(UserError, match="unknown scheme 'iob'"):
+        Source(scheme="iob")
+
+
 def test_buckets_of_as_many_places():
     data = Data(
         source=Source("made:copy/12", pair="pair"), tokenizer="words:30", length=16, layout="bucket", buckets=(4, 8),

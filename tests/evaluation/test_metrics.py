@@ -3,11 +3,13 @@
 """Scores against hand counts, and against the package that the field scores tagging with."""
 
 import json
+import math
 import warnings
 
 import numpy as np
 import pytest
 import seqeval.metrics
+import seqeval.scheme
 
 from seqjax.errors import UserError
 from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
@@ -26,6 +28,9 @@ macro average        0.6667  0.5000  0.5556        3
 weighted average     1.0000  0.6667  0.7778        3
 
 accuracy  0.6667
+mcc       0.6124
+accuracy: 95 % between 0.0000 and 1.0000
+macro f1: 95 % between 0.0000 and 0.6667
 
 confusion (rows gold, columns predicted)
            a  long name  東京
@@ -42,8 +47,10 @@ def score(precision, recall, f1, support):
 
 def test_classification_report_against_hand_counts():
     report = classification_report(GOLD, PREDICTED, LABELS)
+    assert report.pop("intervals").keys() == {"accuracy", "macro_f1"}
     assert report == {
         "accuracy": pytest.approx(3 / 6),
+        "mcc": pytest.approx((3 * 6 - 3 * 3 - 2 * 2 - 1 * 1) / math.sqrt((36 - 14) * (36 - 14))),  # Gorodkin 2004, (8)
         "per_class": {
             "a": score(2 / 3, 2 / 3, 2 / 3, 3),
             "b": score(1 / 2, 1 / 2, 1 / 2, 2),
@@ -191,3 +198,37 @@ def test_format_report_of_tags_names_each_number():
     text = format_report(tagging_report([["B-PER", "O"]], [["B-PER", "O"]]))
     for line in ("PER ", "micro average ", "token accuracy ", "token f1 macro with O ", "token f1 micro without O "):
         assert any(shown.startswith(line) and "1.0000" in shown for shown in text.splitlines()), line
+
+
+def test_intervals_are_those_of_drawing_again():
+    """Against the accuracy's own: a share of 80 % of 400 has a standard deviation of 2 %."""
+    gold = ["a", "b"] * 200
+    predicted = [label if place % 5 else "ab"[label == "a"] for place, label in enumerate(gold)]
+    low, high = classification_report(gold, predicted, ["a", "b"])["intervals"]["accuracy"]
+    assert low == pytest.approx(0.8 - 1.96 * 0.02, abs=0.006)
+    assert high == pytest.approx(0.8 + 1.96 * 0.02, abs=0.006)
+    rng = np.random.default_rng(1)
+    tags = [["B-A", "O"] if rng.random() < 0.5 else ["B-A", "B-A"] for _ in range(300)]
+    found = [sentence if rng.random() < 0.7 else ["O", "O"] for sentence in tags]
+    low, high = tagging_report(tags, found)["intervals"]["micro_f1"]
+    again = []
+    for _ in range(200):
+        places = rng.integers(0, 300, 300)
+        drawn = [tags[place] for place in places], [found[place] for place in places]
+        again.append(seqeval.metrics.f1_score(*drawn))
+    np.testing.assert_allclose((low, high), np.quantile(again, (0.025, 0.975)), atol=0.015)
+
+
+def test_tags_with_ends_equal_seqeval():
+    gold = [["B-A", "E-A", "S-B", "O"], ["B-B", "I-B", "E-B", "S-A"]]
+    predicted = [["B-A", "E-A", "S-A", "O"], ["B-B", "E-B", "O", "S-A"]]
+    scheme = {"mode": "strict", "scheme": seqeval.scheme.IOBES}
+    assert tagging_report(gold, predicted)["micro"]["f1"] == seqeval.metrics.f1_score(gold, predicted, **scheme)
+
+
+def test_relations_by_their_direction():
+    """Cause: one of two right, one found by the other direction; Whole: one of one, and one that is none."""
+    gold = ["Cause(e1,e2)", "Cause(e2,e1)", "Whole(e1,e2)", "Other", "Other"]
+    predicted = ["Cause(e1,e2)", "Cause(e1,e2)", "Whole(e1,e2)", "Whole(e2,e1)", "Other"]
+    report = classification_report(gold, predicted, sorted({*gold, *predicted}))
+    assert report["relation_f1"] == pytest.approx((2 * 1 / (2 + 2) + 2 * 1 / (1 + 2)) / 2)
