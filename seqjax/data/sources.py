@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 from seqjax.config import unknown
 from seqjax.data import files
+from seqjax.data.noise import Noisy
 from seqjax.data.records import Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
 from seqjax.tags import SCHEMES, convert
@@ -53,6 +54,8 @@ class Source:
         except for the text of tsv, csv and jsonl records without words. For conll, words and tags may be numbers of
         columns; by default the first and the last.
       coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
+      noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
+        changed: data to learn correction from.
       scheme: files only: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
     """
 
@@ -69,6 +72,7 @@ class Source:
     label: str = "label"
     words: str = "words"
     tags: str = "tags"
+    noise: float = 0.0
     coarse: str = ""
     scheme: str = ""
 
@@ -77,19 +81,28 @@ class Source:
             raise UserError(f"data.source.unit: {unknown('unit', self.unit, UNITS)}")
         if self.scheme and self.scheme not in SCHEMES:
             raise UserError(f"data.source.scheme: {unknown('scheme', self.scheme, SCHEMES)}")
+        if not 0 <= self.noise < 1:
+            raise UserError(f"data.source.noise: expected a share of at least 0 and less than 1, found {self.noise}")
+        if self.noise and self.pair:
+            raise UserError("data.source.noise makes the pair of a text itself; leave out data.source.pair")
         if not 0 <= self.holdout < 1:
             raise UserError(
                 f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {self.holdout}"
             )
 
 
-def open_split(source: Source, split: str) -> Records:
+def open_split(source: Source, split: str) -> Records | Noisy:
     """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
 
     Raises:
       UserError: an unknown spec or split, files that are missing, empty, malformed or in another encoding, or columns
         that do not exist. The message is one line and names the file and the line.
     """
+    records = _open(source, split)
+    return Noisy(records, source.noise) if source.noise else records
+
+
+def _open(source: Source, split: str) -> Records:
     name = split.split("[")[0]
     own = {"validation": source.validation, "test": source.test}.get(name, "")
     spec = own or source.train

@@ -3,11 +3,13 @@
 """Made pairs: right by another rule, and in one split only; files side by side; batches of as many places."""
 
 import dataclasses
+import difflib
 
 import numpy as np
 import pytest
 
 from seqjax.data import tokenizers
+from seqjax.data.noise import noisy
 from seqjax.data.pipeline import Data, Dataset, widened
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
@@ -78,6 +80,28 @@ def test_a_row_is_the_narrowest_that_holds_both_texts(ratio):
     for a, b, width in zip(first.tolist(), second.tolist(), found.tolist(), strict=True):
         wide = [w for w in range(41) if objective.places(w)[0] > a and objective.places(w)[1] > b]
         assert width == min(wide, default=40)
+
+
+def test_noise_is_of_its_rate_and_the_same_each_time():
+    clean = "".join(chr(0x4E00 + place) for place in range(3000))  # each once, for the matcher
+    assert noisy(clean, 0.0, np.random.default_rng(0)) == clean
+    assert noisy("a", 0.999, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    changes = [1.0 - difflib.SequenceMatcher(None, clean, noisy(clean, 0.1, rng), False).ratio() for _ in range(3)]
+    assert np.mean(changes) == pytest.approx(0.1 * (0.5 + 0.5 + 1 + 1) / 4, rel=0.15)
+    source = Source("made:copy/12", noise=0.3)
+    first, again = (open_split(source, "validation") for _ in range(2))
+    plain = open_split(Source("made:copy/12"), "validation")
+    assert [first[i] for i in range(50)] == [again[i] for i in range(50)]
+    assert [first[i]["pair"] for i in range(50)] == [plain[i]["text"] for i in range(50)]
+    assert sum(first[i]["text"] != first[i]["pair"] for i in range(50)) > 25
+    assert (
+        len({each.fingerprint for each in (first, plain, open_split(Source("made:copy/12", noise=0.2), "validation"))})
+        == 3
+    )
+    for change in ({"noise": 1.0}, {"noise": 0.1, "pair": "pair"}):
+        with pytest.raises(UserError, match=r"data\.source\.noise"):
+            Source(**change)
 
 
 def test_relations(tmp_path):
