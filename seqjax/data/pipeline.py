@@ -40,6 +40,7 @@ class Data:
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
     places: int = 0  # for "bucket": of a batch, of pairs in their sources; as many rows as fit (0: `batch` rows)
     multiple: int = 8  # rows of a batch by `places`: of this, which devices and micro-batches divide
+    overlap: int = 32  # tokens that the windows of a tagged sentence longer than a row share, at most half of one
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
 
@@ -47,7 +48,7 @@ class Data:
         require_choice(self, "data", {"layout": LAYOUTS})
         require(self, "data", ("batch", "eval_batch", "threads", "multiple"), 1)
         require(self, "data", ("length",), SHORTEST)
-        require(self, "data", ("limit", "places"), 0)
+        require(self, "data", ("limit", "places", "overlap"), 0)
         if self.places and self.layout != "bucket":
             raise UserError("data.places is for data.layout=bucket")
         if 0 < self.places < self.multiple * self.length:
@@ -134,7 +135,8 @@ class Dataset:
         buckets, needed = [objective.row_length(width) for width in data.buckets], None
         if buckets and corpus.pair:
             needed = objective.places_needed(np.asarray(corpus.first), corpus.lengths - corpus.first, length)
-        rows = lay_out(corpus, self.tokenizer, data.layout, framing, length, lookahead, buckets, whole, strips, needed)
+        layout = (data.layout, framing, length, lookahead, buckets, whole, strips, needed, data.overlap)
+        rows = lay_out(corpus, self.tokenizer, *layout)
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
@@ -207,6 +209,11 @@ class Dataset:
           multiple: the number of rows in a batch is a multiple of this (the number of devices).
           limit: stop after so many rows (0: all).
         """
+        for _, batch in self.numbered(split, seed, multiple, limit):
+            yield batch
+
+    def numbered(self, split: str, seed: int, multiple: int = 1, limit: int = 0) -> Iterator[tuple[list[int], Example]]:
+        """Yields what `evaluation` does, each batch after the numbers of its rows."""
         rows = self.rows(split)
         size = -(-(rows.strips or self.config.eval_batch) // multiple) * multiple
         together = rows.strips or size  # strips are read side by side, each row after the one before
@@ -214,7 +221,8 @@ class Dataset:
         for width in np.unique(rows.widths):
             same = records[rows.widths[records] == width]
             for start in range(0, len(same), together):
-                yield pad([self.example(split, seed, 0, int(i)) for i in same[start : start + together]], size)
+                here = same[start : start + together].tolist()
+                yield here, pad([self.example(split, seed, 0, record) for record in here], size)
 
 
 def stack(examples: Sequence[Example]) -> Example:

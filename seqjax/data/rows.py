@@ -73,6 +73,8 @@ class Rows:
       stride: of a stream: tokens from the beginning of one row to that of the next; else 0.
       strips: of a text in strips: how many there are. Row i is of strip i % strips, and the rows of a strip follow each
         other with positions that go on; else 0.
+      overlap: of tagged documents: places that the windows of one share. A tag in there counts in the window where it
+        is farther from the edge.
       parts: of pairs: function from a row's width to the most tokens of either text; None where they share the room.
     """
 
@@ -84,6 +86,7 @@ class Rows:
     vocabulary: Vocabulary
     stride: int = 0
     strips: int = 0
+    overlap: int = 0
     parts: Callable[[int], tuple[int, int]] | None = None
 
     def __len__(self) -> int:
@@ -147,7 +150,11 @@ class Rows:
             return {"tokens": np.concatenate([[bos], body]) if start == 0 else body}
         frame = {"tokens": np.concatenate([[bos], tokens[begin + start : begin + stop], [eos]])}
         if self.corpus.tags is not None:
-            frame["tags"] = np.concatenate([[-1], self.corpus.tags[begin + start : begin + stop], [-1]])
+            tags = self.corpus.tags[begin + start : begin + stop].copy()
+            tags[: self.overlap // 2 if start else 0] = -1
+            if stop < self.corpus.lengths[document]:
+                tags[stop - start - self.overlap + self.overlap // 2 :] = -1
+            frame["tags"] = np.concatenate([[-1], tags, [-1]])
         if self.corpus.pair:
             frame = self._frame_pair(document, stop - start, width)
         return frame
@@ -181,6 +188,7 @@ def lay_out(
     whole: bool = False,
     strips: int = 1,
     needed: np.ndarray | None = None,
+    overlap: int = 0,
 ) -> Rows:
     """Returns the rows of a corpus.
 
@@ -194,8 +202,10 @@ def lay_out(
       length: L.
       lookahead: rows hold L + lookahead places.
       buckets: row lengths for "bucket", ascending; `length` is the last.
-      whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes.
+      whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes; a tagged one
+        that is longer has several rows.
       strips: of layout "strips": how many; the rows that are too few to go on in every strip are left out.
+      overlap: places that the windows of a tagged document share, at most half of one.
       needed: of layout "bucket": places of a row that each window takes, int [windows]; by default as many as it has.
 
     Raises:
@@ -220,22 +230,25 @@ def lay_out(
             f"this tokenizer has no begin or end token, which layout '{layout}' needs; use data.layout=stream"
         )
     if framing == "continuous":
-        sequences, extra, overlap = corpus.lengths + 2, 0, lookahead
+        sequences, extra, shared = corpus.lengths + 2, 0, lookahead
     else:
         extra = 0 if framing == "bare" else 3 if corpus.pair else 2
-        sequences, overlap = corpus.lengths, 0
-    if whole:
+        sequences, shared = corpus.lengths, 0
+    if whole and corpus.tags is not None:
+        shared = min(overlap, (width - extra) // 2)
+        windows = cut(sequences, width - extra, shared)
+    elif whole:
         stop = np.minimum(sequences, width - extra)
         windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
     else:
-        windows = cut(sequences, width - extra, overlap)
+        windows = cut(sequences, width - extra, shared)
     sizes = windows[:, 2] - windows[:, 1] + extra
     if layout == "pack" and not whole:
         row_of = first_fit(sizes, width)
         order = np.argsort(row_of, kind="stable")
         bounds = np.concatenate([[0], np.cumsum(np.bincount(row_of))])
         return Rows(corpus, windows[order], bounds, np.full(len(bounds) - 1, width), framing, vocabulary)
-    rows = _one_each(corpus, windows, width, framing, vocabulary)
+    rows = dataclasses.replace(_one_each(corpus, windows, width, framing, vocabulary), overlap=shared if whole else 0)
     if layout == "bucket":
         limits = np.array(sorted({*buckets, length})) + lookahead
         sizes = sizes if needed is None else needed

@@ -95,9 +95,9 @@ def format_reported(report: dict[str, Any]) -> str:
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
-    """Returns a function (params, split) -> one {"gold", "predicted"} for each row, in order.
+    """Returns a function (params, split) -> one {"gold", "predicted"} for each record, in order.
 
-    Both are class names for classification and lists of tags, one for each word that fits the row, for tagging.
+    Both are class names for classification and lists of tags, one for each word, for tagging.
     """
     objective = dataset.objective
     assert isinstance(objective, (Classification, Tagging))
@@ -105,18 +105,26 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
     choose = jax.jit(functools.partial(objective.predict, model.apply))
 
     def run(params: Params, split: str) -> list[dict[str, Any]]:
-        out: list[dict[str, Any]] = []
-        for batch in dataset.evaluation(split, 0, 1):
+        rows = dataset.rows(split)
+        found: dict[int, dict[str, Any]] = {}
+        for numbers, batch in dataset.numbered(split, 0):
             predicted = np.asarray(choose(params, batch))
-            if isinstance(objective, Classification):
-                real = batch["label_weight"] > 0
-                pairs = zip(batch["label"][real], predicted[real], strict=True)
-                out += [{"gold": str(labels[gold]), "predicted": str(labels[guess])} for gold, guess in pairs]
-                continue
-            for row in np.flatnonzero(batch["segments"].max(axis=1) > 0):
-                words = batch["tag_weights"][row] > 0
-                gold, guess = labels[batch["tags"][row][words]], labels[predicted[row][words]]
-                out.append({"gold": gold.tolist(), "predicted": guess.tolist()})
+            for place, number in enumerate(numbers):
+                if isinstance(objective, Classification):
+                    gold, guess = labels[batch["label"][place]], labels[predicted[place]]
+                else:
+                    words = batch["tag_weights"][place] > 0
+                    gold, guess = labels[batch["tags"][place][words]], labels[predicted[place][words]]
+                found[number] = {"gold": gold.tolist(), "predicted": guess.tolist()}
+        out: list[dict[str, Any]] = []
+        before = -1
+        for number in range(len(rows)):
+            document = int(rows.windows[rows.bounds[number], 0])
+            if document == before:  # a sentence that takes several rows
+                out[-1] = {name: tags + found[number][name] for name, tags in out[-1].items()}
+            else:
+                out.append(found[number])
+            before = document
         return out
 
     return run

@@ -40,7 +40,8 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     Yields:
       With "text" (and "pair"): of a classifier "label", "probability" and "probabilities" ({label: probability}); of a
       tagger "words", "tags" and, where the tags have a scheme, "entities" ({"type", "text", "start", "stop"} in
-      words); of an encoder-decoder "answer". "cut" is true where a text is longer than the model was trained to read.
+      words); of an encoder-decoder "answer". "cut" is true where a text is longer than the model was trained to read; a
+      tagger reads such a text in several parts.
 
     Raises:
       UserError: a run of another objective; texts and pairs beside each other, pairs for anything but a classifier, or
@@ -95,7 +96,8 @@ def _labels(
     assert isinstance(objective, Classification | Tagging)
     corpus = unlabelled(texts, tokenizer, objective.reads)
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
-    rows = lay_out(corpus, tokenizer, "bucket", objective.framing, data.length, 0, buckets, whole=True)
+    layout = ("bucket", objective.framing, data.length, 0, buckets)
+    rows = lay_out(corpus, tokenizer, *layout, whole=True, overlap=data.overlap)
     found: dict[int, np.ndarray] = {}
     for places in _batches(rows, data.eval_batch):
         generator = np.random.default_rng(0)  # nothing is drawn from it
@@ -104,11 +106,14 @@ def _labels(
         out = np.asarray(compute(params, batch))
         for place, example, each in zip(places, examples, out, strict=False):
             found[place] = each if isinstance(objective, Classification) else each[example["tag_weights"] > 0]
-    room = data.length - (3 if corpus.pair else 2)
-    cut = corpus.lengths > room
-    describe = _class if isinstance(objective, Classification) else _tags
+    if isinstance(objective, Tagging):
+        said: list[list[int]] = [[] for _ in texts]
+        for place in range(len(rows)):  # a sentence may take several
+            said[rows.windows[place, 0]] += found[place].astype(int).tolist()
+        return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
+    cut = corpus.lengths > data.length - (3 if corpus.pair else 2)
     return [
-        describe(objective.labels, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)
+        _class(objective.labels, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)
     ]
 
 
@@ -119,10 +124,8 @@ def _class(labels: Sequence[str], text: Text, chances_K: np.ndarray) -> dict[str
     return named | {"label": labels[best], "probability": float(chances_K[best]), "probabilities": every}
 
 
-def _tags(labels: Sequence[str], text: Text, tags_W: np.ndarray) -> dict[str, Any]:
-    words = str(text).split()
-    tags = [labels[tag] for tag in tags_W.astype(int)]
-    tags += [labels[0]] * (len(words) - len(tags))  # beyond the row
+def _tags(labels: Sequence[str], text: str, found: Sequence[int]) -> dict[str, Any]:
+    words, tags = text.split(), [labels[tag] for tag in found]
     out: dict[str, Any] = {"text": text, "words": words, "tags": tags}
     if all(tag == "O" or "-" in tag for tag in labels) and all(parts(tag) for tag in labels):
         out["entities"] = [

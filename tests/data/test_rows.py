@@ -103,13 +103,24 @@ def test_labelled_rows_are_one_for_each_document():
         assert (row["segments"] > 0).sum() == min(length, 14) + 2
 
 
-def test_tags_stand_on_their_tokens():
+@pytest.mark.parametrize("overlap", [0, 5, 100])
+def test_every_tag_counts_once_with_room_around_it(overlap):
+    """Documents longer than a row of 14 are read in windows; a tag counts where it is farther from the edge."""
     source = corpus(tags=np.arange(sum(LENGTHS) + len(LENGTHS), dtype=np.int32))
-    _, rows = all_rows("pad", "wrapped", whole=True, source=source)
-    for row, begin in zip(rows, source.offsets, strict=False):
+    rows, made = all_rows("pad", "wrapped", whole=True, source=source, overlap=overlap)
+    shared = min(overlap, 7)
+    counted = []
+    for row, (document, start, stop) in zip(made, rows.windows.tolist(), strict=True):
         content = row["tokens"] >= 10
-        np.testing.assert_array_equal(row["tags"][content], begin + np.arange(content.sum()))
+        places, tags = np.arange(start, stop), row["tags"][content]
+        here = tags >= 0
+        np.testing.assert_array_equal(tags[here], source.offsets[document] + places[here])
         assert (row["tags"][~content] == -1).all()
+        if start:
+            assert places[here][0] == start + shared // 2
+        counted += tags[here].tolist()
+    ends = source.offsets[1:] - 1
+    assert counted == sorted(set(range(sum(LENGTHS) + len(LENGTHS))) - set(ends.tolist()))
 
 
 def test_pairs_lose_the_longer_text_first():
