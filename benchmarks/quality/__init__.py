@@ -15,11 +15,16 @@ from seqjax.training.finish import finish
 from seqjax.training.run import train
 
 
-def text(*parts: str) -> str:
-    """Returns a gzipped text of the data folder, which the environment variable SEQJAX_DATA names."""
+def data_folder() -> Path:
+    """Returns the folder that the environment variable SEQJAX_DATA names."""
     if "SEQJAX_DATA" not in os.environ:
         raise SystemExit("set SEQJAX_DATA to the folder with the data sets")
-    return gzip.decompress(Path(os.environ["SEQJAX_DATA"]).joinpath(*parts).read_bytes()).decode()
+    return Path(os.environ["SEQJAX_DATA"])
+
+
+def text(*parts: str) -> str:
+    """Returns a gzipped text of the data folder."""
+    return gzip.decompress(data_folder().joinpath(*parts).read_bytes()).decode()
 
 
 def jsonl(path: Path, records: Iterable[Mapping[str, str]]) -> str:
