@@ -9,6 +9,7 @@ Command:   python launch.py import CHECKPOINT bert; python launch.py train conll
 Data:      14,041 / 3,250 / 3,453 sentences; IOB1, converted to IOB2
 Hardware:  2 CPU cores
 Expected:  above 85 F1 of entities on test with all-MiniLM-L6-v2, which does not see case; 92.4 with cased BERT-base
+Observed:  85.60 F1 of entities on test, seed 0, with all-MiniLM-L6-v2
 """
 
 from experiments import conll2003_lstm_crf, sst2_bert

@@ -50,7 +50,8 @@ def attend(
       [B, L, N, H] in the type of the values.
     """
     length = q_BLNH.shape[1]
-    parts = min(PARTS, length // SHORTEST_PART) if ordered else 1
+    # A length that is a symbol, as in an exported program, has no parts.
+    parts = min(PARTS, length // SHORTEST_PART) if ordered and isinstance(length, int) else 1
     q_BMGLH, k_BMSH = _heads_first(q_BLNH, k_BSMH, scale)
     v_BMSH = jnp.swapaxes(v_BSMH, 1, 2)
     out = []
@@ -101,16 +102,14 @@ def _attend(
     dropout_key: jax.Array | None,
     dropout: float,
 ) -> jax.Array:
-    """Divides by the softmax's sum last, where there are H numbers for each query instead of S."""
-    scores_BNLS = _scores(q_BMGLH, k_BMSH, bias, mask)
-    weights_BNLS = jnp.exp(scores_BNLS - jax.lax.stop_gradient(jnp.max(scores_BNLS, axis=-1, keepdims=True)))
-    total_BNL = jnp.sum(weights_BNLS, axis=-1)
+    """Returns what some queries read, [B, M, G, L, H]."""
+    weights_BNLS = jax.nn.softmax(_scores(q_BMGLH, k_BMSH, bias, mask), axis=-1)
     if dropout_key is not None and dropout > 0.0:
         kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
         weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
     weights = weights_BNLS.astype(v_BMSH.dtype).reshape(*q_BMGLH.shape[:4], k_BMSH.shape[2])
     y_BMGLH = contract("BMGLS,BMSH->BMGLH", weights, v_BMSH, v_BMSH.dtype)
-    return (y_BMGLH / total_BNL.reshape(*q_BMGLH.shape[:4], 1)).astype(v_BMSH.dtype)
+    return y_BMGLH.astype(v_BMSH.dtype)
 
 
 def attention_weights(
