@@ -14,7 +14,6 @@ from seqjax.models.layers import Linear, contract
 from seqjax.models.positions import rotary
 
 MAPS = "attention_maps"  # the collection of variables in which `show` leaves them
-PARTS, SHORTEST_PART = 4, 64  # of the queries of causal attention: four leave out three eighths of the products
 MASKED = -0.7 * float(jnp.finfo(jnp.float32).max)  # finite: a row with no key gives a uniform softmax, never a NaN
 
 
@@ -27,7 +26,6 @@ def attend(
     dropout_key: jax.Array | None = None,
     dropout: float = 0.0,
     scale: float | None = None,
-    ordered: bool = False,
 ) -> jax.Array:
     """Scaled dot-product attention (Vaswani et al. 2017, eq. 1); scores and softmax in float32.
 
@@ -43,73 +41,19 @@ def attend(
       dropout_key: where given, attention weights are dropped with probability `dropout`.
       dropout: probability.
       scale: of the scores; 1 / sqrt(H) by default.
-      ordered: L = S, and the mask lets no query attend to a place after its own: such keys are not even multiplied, in
-        up to PARTS parts of the queries.
 
     Returns:
       [B, L, N, H] in the type of the values.
     """
-    length = q_BLNH.shape[1]
-    # A length that is a symbol, as in an exported program, has no parts.
-    parts = min(PARTS, length // SHORTEST_PART) if ordered and isinstance(length, int) else 1
-    q_BMGLH, k_BMSH = _heads_first(q_BLNH, k_BSMH, scale)
-    v_BMSH = jnp.swapaxes(v_BSMH, 1, 2)
-    out = []
-    for number in range(max(parts, 1)):
-        start, end = (number * length // parts, (number + 1) * length // parts) if parts > 1 else (0, None)
-        own_bias, own_mask = (None if x is None else _corner(x, start, end) for x in (bias, mask))
-        key = dropout_key if dropout_key is None or parts < 2 else jax.random.fold_in(dropout_key, number)
-        queries = q_BMGLH[:, :, :, start:end]
-        out.append(_attend(queries, k_BMSH[:, :, :end], v_BMSH[:, :, :end], own_bias, own_mask, key, dropout))
-    y_BMGLH = out[0] if parts < 2 else jnp.concatenate(out, axis=3)
-    return jnp.moveaxis(y_BMGLH, 3, 1).reshape(q_BLNH.shape)
-
-
-def _heads_first(q_BLNH: jax.Array, k_BSMH: jax.Array, scale: float | None) -> tuple[jax.Array, jax.Array]:
-    """Returns the scaled queries [B, M, G, L, H], where G heads share a key's, and the keys [B, M, S, H]."""
-    batch, length, heads, head_width = q_BLNH.shape
-    kv_heads = k_BSMH.shape[2]
-    if scale != 1.0:
-        q_BLNH = q_BLNH * (1.0 / math.sqrt(head_width) if scale is None else scale)
-    q_BNLH = jnp.swapaxes(q_BLNH, 1, 2)
-    return q_BNLH.reshape(batch, kv_heads, heads // kv_heads, length, head_width), jnp.swapaxes(k_BSMH, 1, 2)
-
-
-def _corner(x: jax.Array, start: int, end: int | None) -> jax.Array:
-    """Returns what queries from `start` to `end` have of a bias or mask [..., L, S] with keys before `end`."""
-    rows = x if x.shape[-2] == 1 else x[..., start:end, :]
-    return rows if x.shape[-1] == 1 else rows[..., :end]
-
-
-def _scores(q_BMGLH: jax.Array, k_BMSH: jax.Array, bias: jax.Array | None, mask: jax.Array | None) -> jax.Array:
-    """Returns float32 [B, N, L, S]."""
-    scores = contract("BMGLH,BMSH->BMGLS", q_BMGLH, k_BMSH, q_BMGLH.dtype)
-    batch, kv_heads, group, length, source = scores.shape
-    scores_BNLS = scores.reshape(batch, kv_heads * group, length, source)
-    if bias is not None:
-        scores_BNLS = scores_BNLS + bias
-    if mask is not None:
-        scores_BNLS = jnp.where(mask, scores_BNLS, MASKED)
-    return scores_BNLS
-
-
-def _attend(
-    q_BMGLH: jax.Array,
-    k_BMSH: jax.Array,
-    v_BMSH: jax.Array,
-    bias: jax.Array | None,
-    mask: jax.Array | None,
-    dropout_key: jax.Array | None,
-    dropout: float,
-) -> jax.Array:
-    """Returns what some queries read, [B, M, G, L, H]."""
-    weights_BNLS = jax.nn.softmax(_scores(q_BMGLH, k_BMSH, bias, mask), axis=-1)
+    weights_BNLS = attention_weights(q_BLNH, k_BSMH, bias, mask, scale)
     if dropout_key is not None and dropout > 0.0:
         kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
         weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
-    weights = weights_BNLS.astype(v_BMSH.dtype).reshape(*q_BMGLH.shape[:4], k_BMSH.shape[2])
-    y_BMGLH = contract("BMGLS,BMSH->BMGLH", weights, v_BMSH, v_BMSH.dtype)
-    return y_BMGLH.astype(v_BMSH.dtype)
+    batch, heads, length, source = weights_BNLS.shape
+    kv_heads = k_BSMH.shape[2]
+    weights = weights_BNLS.astype(v_BSMH.dtype).reshape(batch, kv_heads, heads // kv_heads, length, source)
+    y_BLMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
+    return y_BLMGH.astype(v_BSMH.dtype).reshape(q_BLNH.shape)
 
 
 def attention_weights(
@@ -120,7 +64,18 @@ def attention_weights(
     scale: float | None = None,
 ) -> jax.Array:
     """Returns the weights of `attend`, float32 [B, N, L, S], before dropout; see there for the arguments."""
-    return jax.nn.softmax(_scores(*_heads_first(q_BLNH, k_BSMH, scale), bias, mask), axis=-1)
+    batch, length, heads, head_width = q_BLNH.shape
+    kv_heads = k_BSMH.shape[2]
+    q_BLMGH = q_BLNH.reshape(batch, length, kv_heads, heads // kv_heads, head_width)
+    scores = contract("BLMGH,BSMH->BMGLS", q_BLMGH, k_BSMH, q_BLNH.dtype)
+    scores_BNLS = scores.reshape(batch, heads, length, k_BSMH.shape[1])
+    if scale != 1.0:
+        scores_BNLS = scores_BNLS * (1.0 / math.sqrt(head_width) if scale is None else scale)
+    if bias is not None:
+        scores_BNLS = scores_BNLS + bias
+    if mask is not None:
+        scores_BNLS = jnp.where(mask, scores_BNLS, MASKED)
+    return jax.nn.softmax(scores_BNLS, axis=-1)
 
 
 def show(module: nn.Module, weights: Callable[[], jax.Array]) -> None:
@@ -160,12 +115,11 @@ class _MultiHead(nn.Module):
         bias: jax.Array | None,
         mask_B1LS: jax.Array | None,
         train: bool,
-        ordered: bool = False,
     ) -> jax.Array:
         """Returns what the queries read, projected to [B, L, width]."""
         key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
         show(self, lambda: attention_weights(q_BLNH, keys.k_BSNH, bias, mask_B1LS, self.scale))
-        y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, self.dropout, self.scale, ordered)
+        y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, self.dropout, self.scale)
         y = y_BLNH.reshape(*q_BLNH.shape[:2], self.heads * self.head_width)
         return Linear(width, self.use_bias, self.dtype, self.output_init, name="output")(y)
 
@@ -185,7 +139,6 @@ class Attention(_MultiHead):
         bias: jax.Array | None,
         mask_B1LS: jax.Array,
         train: bool,
-        ordered: bool = False,
     ) -> tuple[jax.Array, KVCache | None]:
         q_BLNH = self._project("query", x_BLD, self.heads)
         k_BLMH, v_BLMH = (self._project(name, x_BLD, self.kv_heads) for name in ("key", "value"))
@@ -195,7 +148,7 @@ class Attention(_MultiHead):
         keys = KVCache(k_BLMH, v_BLMH)
         if cache is not None:
             keys = cache = cache.write(k_BLMH, v_BLMH, slot)
-        return self._read(x_BLD.shape[-1], q_BLNH, keys, bias, mask_B1LS, train, ordered), cache
+        return self._read(x_BLD.shape[-1], q_BLNH, keys, bias, mask_B1LS, train), cache
 
 
 class CrossAttention(_MultiHead):

@@ -37,7 +37,6 @@ class Block(nn.Module):
         source_BSD: jax.Array | None,
         source_mask_B1LS: jax.Array | None,
         train: bool,
-        ordered: bool,
     ) -> tuple[jax.Array, tuple[KVCache | None, KVCache | None]]:
         c = self.config
         init = nn.initializers.normal(c.init_std)
@@ -68,7 +67,7 @@ class Block(nn.Module):
         rotary_base = c.rotary_base if c.positions == "rotary" else None
         attention = Attention(**heads, rotary_base=rotary_base, **shared, name="attention")
         x_BLD, cache = residual(
-            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask_B1LS, train, ordered)
+            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask_B1LS, train)
         )
         if self.crossed:
             cross = CrossAttention(**heads, **shared, name="cross_attention")
@@ -100,14 +99,14 @@ class Stack(nn.Module):
         c = self.config
         block: Any = Block
         if c.remat:
-            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10, 11))
+            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10,))
         if c.scan:
             every = nn.broadcast
             self.layers = nn.scan(
                 block,
                 variable_axes={"params": 0, MAPS: 0},
                 split_rngs={"params": True, "dropout": True},
-                in_axes=(0, 0, *[every] * 8),
+                in_axes=(0, 0, every, every, every, every, every, every, every),
                 length=self.depth,
             )(c, self.crossed)
         else:
@@ -148,8 +147,7 @@ class Stack(nn.Module):
 
         own: Any = None if carry is None else carry.layers
         sources: Any = None if carry is None else carry.sources
-        ordered = self.causal and prefix_BL is None and carry is None
-        every = (positions_BL, slot, bias, mask_B1LS, source_BSD, source_mask, train, ordered)
+        every = (positions_BL, slot, bias, mask_B1LS, source_BSD, source_mask, train)
         if c.scan:
             x_BLD, (own, sources) = self.layers(x_BLD, own, sources, *every)
         else:

@@ -5,7 +5,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from seqjax.models import masks
 from seqjax.models.attention import attend
@@ -26,25 +25,6 @@ def test_attend_equals_jax(rng):
     mask[..., 0] = True
     expected = jax.nn.dot_product_attention(q, k, v, bias=bias, mask=mask)
     np.testing.assert_allclose(attend(q, k, v, bias, mask), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("length", [100, 130, 320])
-def test_causal_attention_in_parts_equals_the_whole(rng, length):
-    """Two parts, two that are not alike, and as many as there may be; with documents, a bias and grouped queries."""
-    q, k, v = inputs(rng, length=length, source=length, heads=4)
-    k, v = k[:, :, :2], v[:, :, :2]
-    bias = rng.normal(size=(1, 4, length, length)).astype(np.float32)
-    segments = jnp.repeat(jnp.arange(1, 4), -(-length // 3))[None, :length].repeat(2, axis=0)
-    mask = masks.causal(length, length) & masks.same_segment(segments, segments)
-
-    def value_and_gradients(ordered):
-        def loss(q, k, v, bias):
-            return jnp.sum(jnp.sin(attend(q, k, v, bias, mask, ordered=ordered)))
-
-        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3)))(q, k, v, bias)
-
-    found, expected = value_and_gradients(True), value_and_gradients(False)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5), found, expected)
 
 
 def test_a_query_with_no_key_is_finite(rng):
