@@ -129,10 +129,9 @@ def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads
     pair = not isinstance(texts[0], str)
     tags: np.ndarray | None = None
     if reads == "tags":
-        pieces = [tokenizer.encode_words(str(text).split()) for text in texts]
+        pieces = [_begun_words(tokenizer, str(text).split()) for text in texts]
         documents = [ids for ids, _ in pieces]
-        begins = [[j == 0 or owners[j] != owners[j - 1] for j in range(len(owners))] for _, owners in pieces]
-        tags = np.concatenate([[*np.where(each, 0, -1), -1] for each in begins]).astype(np.int32)
+        tags = np.minimum(np.concatenate([[*words, -1] for _, words in pieces]), 0).astype(np.int32)
         firsts = [len(ids) for ids in documents]
     else:
         documents = tokenizer.encode_batch([text if isinstance(text, str) else text[0] for text in texts])
@@ -157,11 +156,9 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
             if reads == "tags":
                 documents = []
                 for i in places:
-                    ids, owners = tokenizer.encode_words(_field(records, i, "words"))
+                    ids, words = _begun_words(tokenizer, _field(records, i, "words"))
                     numbered = [_number(tag, labels, records, i) for tag in _field(records, i, "tags")]
-                    begins = [j == 0 or owners[j] != owners[j - 1] for j in range(len(owners))]
-                    tags += [numbered[word] if begin else -1 for word, begin in zip(owners, begins, strict=True)]
-                    tags.append(-1)
+                    tags += [numbered[word] if word >= 0 else -1 for word in (*words, -1)]
                     documents.append(ids)
                 firsts += [len(ids) for ids in documents]
             else:
@@ -202,6 +199,12 @@ def _read(folder: Path) -> Corpus:
     offsets, first = np.load(folder / "offsets.npy", mmap_mode="r"), np.load(folder / "first.npy", mmap_mode="r")
     tokens = np.memmap(folder / "tokens.bin", meta["dtype"], mode="r")
     return Corpus(tokens, offsets, first, load("label"), load("tags"), meta["pair"], meta["bytes"], meta["hash"])
+
+
+def _begun_words(tokenizer: Encoder, words: list[str]) -> tuple[list[int], list[int]]:
+    """Returns the tokens of words, and for each the number of the word that begins there, -1 elsewhere."""
+    ids, owners = tokenizer.encode_words(words)
+    return ids, [word if j == 0 or word != owners[j - 1] else -1 for j, word in enumerate(owners)]
 
 
 def _field(records: Records, index: int, name: str) -> Any:

@@ -116,16 +116,13 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
                     words = batch["tag_weights"][place] > 0
                     gold, guess = labels[batch["tags"][place][words]], labels[predicted[place][words]]
                 found[number] = {"gold": gold.tolist(), "predicted": guess.tolist()}
-        out: list[dict[str, Any]] = []
-        before = -1
-        for number in range(len(rows)):
-            document = int(rows.windows[rows.bounds[number], 0])
-            if document == before:  # a sentence that takes several rows
-                out[-1] = {name: tags + found[number][name] for name, tags in out[-1].items()}
+        out: dict[int, dict[str, Any]] = {}
+        for number, document in enumerate(rows.windows[rows.bounds[:-1], 0].tolist()):
+            if document in out:  # a sentence that takes several rows
+                out[document] = {name: tags + found[number][name] for name, tags in out[document].items()}
             else:
-                out.append(found[number])
-            before = document
-        return out
+                out[document] = found[number]
+        return list(out.values())
 
     return run
 
