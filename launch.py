@@ -41,8 +41,9 @@ def _call(arguments: list[str] | None) -> int:
         return 0
     from seqjax import commands
     from seqjax.errors import FILES, Diverged, UserError
-    from seqjax.training.environment import keep_compiled_programs
+    from seqjax.training.environment import keep_compiled_programs, keep_memory
 
+    keep_memory()
     keep_compiled_programs()
     try:
         result, text = commands.COMMANDS[command](**options)

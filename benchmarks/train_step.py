@@ -57,8 +57,10 @@ def ours(model: str, dtype: str) -> Callable[[], float]:
     from seqjax.objectives.clm import CLM
     from seqjax.objectives.mlm import MLM
     from seqjax.training import optimizers
+    from seqjax.training.environment import keep_memory
     from seqjax.training.step import initial_state, train_step
 
+    keep_memory()  # as launch.py does
     rows, length, vocabulary = SIZES[model]
     rng = np.random.default_rng(0)
     batch: dict[str, Any] = {"tokens": rng.integers(5, vocabulary, (rows, length), dtype=np.int32)}

@@ -12,7 +12,7 @@ from seqjax.models.model import build, initialise
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
-from seqjax.objectives.losses import cross_entropy
+from seqjax.objectives.losses import correct, cross_entropy
 from seqjax.objectives.mlm import MLM
 from seqjax.training.step import gradients
 from tests.objectives.compiled import compiled_gradients
@@ -73,4 +73,11 @@ def test_no_array_of_all_logits():
     assert whole in shapes(0)
     assert whole not in shapes(16)
     assert "16x40xf32" in shapes(16)
-    assert jnp.float32 == jnp.zeros(()).dtype
+
+
+def test_a_hit_is_a_target_above_all_others(rng):
+    logits, targets = rng.normal(size=(4, 50, 7)).astype(np.float32), rng.integers(0, 7, (4, 50))
+    wanted = logits.argmax(axis=-1) == targets
+    assert 0 < wanted.sum() < wanted.size
+    np.testing.assert_array_equal(correct(logits, targets), wanted)
+    np.testing.assert_array_equal(correct(jnp.zeros((2, 7)), jnp.array([0, 3])), [0, 0])
