@@ -5,6 +5,7 @@
 import dataclasses
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -40,7 +41,7 @@ class Data:
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
     places: int = 0  # for "bucket": of a batch, of pairs in their sources; as many rows as fit (0: `batch` rows)
     multiple: int = 8  # rows of a batch by `places`: of this, which devices and micro-batches divide
-    overlap: int = 32  # tokens that the windows of a tagged sentence longer than a row share, at most half of one
+    overlap: int = 32  # tokens shared by windows of a tagged sentence or a context longer than a row, at most half
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
 
@@ -127,7 +128,11 @@ class Dataset:
         if split == "train" and data.limit:
             records = corpora.sample(records, data.limit)
         labels = getattr(objective, "labels", None) or ()
-        corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels)
+        offsets = getattr(objective, "offsets", "refuse")
+        corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels, offsets)
+        if corpus.wrong_offsets:
+            wrong = f"{corpus.wrong_offsets} answers do not stand at their offset"
+            print(f"split '{split}': {wrong}; objective.offsets={offsets}", file=sys.stderr)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
@@ -136,7 +141,7 @@ class Dataset:
         if buckets and corpus.pair:
             needed = objective.places_needed(np.asarray(corpus.first), corpus.lengths - corpus.first, length)
         layout = (data.layout, framing, length, lookahead, buckets, whole, strips, needed, data.overlap)
-        rows = lay_out(corpus, self.tokenizer, *layout)
+        rows = lay_out(corpus, self.tokenizer, *layout, getattr(objective, "question_length", 0))
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
