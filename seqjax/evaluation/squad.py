@@ -116,30 +116,29 @@ def answer_report(pairs: Sequence[dict[str, Any]], score: str, no_answer: bool, 
         if len(part):
             exact, f1 = 100.0 * part.mean(axis=0)
             out |= {f"{name}_exact": float(exact), f"{name}_f1": float(f1), f"{name}_total": len(part)}
+    said_N = np.array([bool(pair["predicted"]) for pair in pairs])
     for column, name in enumerate(("exact", "f1")):
-        out[f"best_{name}"], out[f"best_{name}_thresh"] = best_threshold(
-            above_N, scores_N2[:, column], nothing_N2[:, column]
-        )
+        gains_N = np.where(has_N, scores_N2[:, column], -1.0 * said_N)
+        best, out[f"best_{name}_thresh"] = best_threshold(above_N, gains_N)
+        out[f"best_{name}"] = 100.0 * float(np.mean(~has_N) + best / len(pairs))
     return out
 
 
-def best_threshold(above_N: np.ndarray, scores_N: np.ndarray, nothing_N: np.ndarray) -> tuple[float, float]:
-    """Returns the best mean score, in percent, of answering questions above a threshold only, and that threshold.
+def best_threshold(above_N: np.ndarray, gains_N: np.ndarray) -> tuple[float, float]:
+    """Returns the most that can be gained by answering only where the score is not below a threshold, and that one.
 
     Args:
       above_N: by how much each question's best span scores above no answer.
-      scores_N: of that span.
-      nothing_N: of no answer.
+      gains_N: what it gains to give that span. As in the official script it loses 1 where there is no answer, even if
+        the span has no word, which `squad` takes for no answer.
     """
     order = np.argsort(-above_N, kind="stable")
-    gains = np.cumsum((scores_N - nothing_N)[order])
-    values = above_N[order]
-    ends = np.append(values[1:] < values[:-1], True)  # questions of equal scores are answered together
-    gains = np.where(ends, gains, -np.inf)
-    place = int(np.argmax(gains))
-    if gains[place] <= 0:  # it is best to answer none
-        return 100.0 * float(nothing_N.mean()), float(np.nextafter(values[0], np.inf))
-    return 100.0 * float((nothing_N.sum() + gains[place]) / len(scores_N)), float(values[place])
+    values, sums = above_N[order], np.cumsum(gains_N[order])
+    last = np.append(values[1:] < values[:-1], True)  # questions of equal scores are answered together
+    place = int(np.argmax(np.where(last, sums, -np.inf)))
+    if sums[place] <= 0:  # it is best to answer none
+        return 0.0, float(np.nextafter(values[0], np.inf))
+    return float(sums[place]), float(values[place])
 
 
 def _means(scores_N2: np.ndarray) -> dict[str, Any]:
