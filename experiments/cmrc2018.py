@@ -33,7 +33,7 @@ def experiment() -> Experiment:
             "buckets": (256, 384),
         },
         model=families.bert(vocab_size=21128),
-        objective={"score": "cmrc2018", "offsets": "find", "answer_length": 50},
+        objective={"score": "cmrc2018", "offsets": "find", "answer_length": 100},
         optimizer={"peak_lr": 3e-5, "warmup": 90},
         run={"steps": 900, "eval_every": 180},
     )  # fmt: skip
