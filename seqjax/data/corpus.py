@@ -259,7 +259,8 @@ def _begun_words(tokenizer: Encoder, words: list[str]) -> tuple[list[int], list[
 def _field(records: Records, index: int, name: str) -> Any:
     record = records[index]
     if name not in record:
-        raise UserError(f"record {index + 1} has no '{name}' (it has {', '.join(record)}); set data.source.{name}")
+        hint = "" if name == "answers" else f"; set data.source.{name}"  # which no setting names
+        raise UserError(f"record {index + 1} has no '{name}' (it has {', '.join(record)}){hint}")
     return record[name]
 
 

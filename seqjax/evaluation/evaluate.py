@@ -13,7 +13,7 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.questions import answers as answers_of
-from seqjax.evaluation import questions, squad, texts
+from seqjax.evaluation import spans, squad, texts
 from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.question_answering import QuestionAnswering
@@ -155,7 +155,7 @@ def _answered(
     for numbers, batch in dataset.numbered(split, 0):
         logits |= zip(numbers, np.asarray(compute(params, batch)), strict=False)
     found = [records[i] for i in range(len(records))]
-    answers = questions.answer_all(objective, rows, logits, [record["pair"] for record in found])
+    answers = spans.answer_all(objective, rows, logits, [record["pair"] for record in found])
     return [
         {
             "source": record["text"],

@@ -14,7 +14,7 @@ from seqjax.data.corpus import unlabelled
 from seqjax.data.pipeline import Example, pad
 from seqjax.data.rows import Rows, lay_out
 from seqjax.errors import UserError
-from seqjax.evaluation.questions import answer_all
+from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
 from seqjax.objectives.objective import Objective
@@ -44,7 +44,7 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     Yields:
       With "text" (and "pair"): of a classifier "label", "probability" and "probabilities" ({label: probability}); of a
       tagger "words", "tags" and, where the tags have a scheme, "entities" ({"type", "text", "start", "stop"} in
-      words); of an encoder-decoder "answer"; of a model that answers questions what `questions.choose` gives. "cut" is
+      words); of an encoder-decoder "answer"; of a model that answers questions what `spans.choose` gives. "cut" is
       true where a text is longer than the model was trained to read; a tagger reads such a text in several parts, and
       so is a context read.
 

@@ -97,12 +97,10 @@ def answer_report(pairs: Sequence[dict[str, Any]], score: str, no_answer: bool, 
       "best_f1_thresh". Names are those of the script of SQuAD 2.0, whose thresholds have the other sign.
 
     Raises:
-      UserError: nothing to score, or a question without gold that must have an answer.
+      UserError: nothing to score.
     """
     if not pairs:
         raise UserError("there is nothing to score")
-    if not no_answer and (lost := next((i for i, pair in enumerate(pairs, 1) if not pair["gold"]), 0)):
-        raise UserError(f"question {lost} has no answer; set objective.no_answer=true")
     of = cmrc2018 if score == "cmrc2018" else lambda gold, text: squad(gold, text, no_answer)
     scores_N2 = np.array([of(pair["gold"] or [""], pair["predicted"]) for pair in pairs])
     if not no_answer:

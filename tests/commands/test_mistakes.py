@@ -274,6 +274,7 @@ MISTAKES = {
     ),
     "no answers": ([*SQUAD, "data=stdlib/summary", "data.source.pair=summary"], "has no 'answers'"),
     "no context": ([*SQUAD, "data=stdlib/summary"], "has no 'pair'"),
+    "questions without answers": ([*SQUAD, "data=stdlib/questions_v2"], "set objective.no_answer=true"),
     "questions packed": ([*SQUAD, "data.layout=pack"], "use pad or bucket"),
     "column": ([*PACKAGE, "data=tsv:FILES/good.tsv", "data.source.label=class"], "class"),
     "kind of source": ([*TRAIN, "data=txt:FILES/latin.txt"], "txt"),

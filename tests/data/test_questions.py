@@ -79,7 +79,7 @@ def test_offsets(answers, offsets, place, wrong):
 def test_wrong_offsets_are_counted_and_said(capsys):
     records = from_records([record(("cats", 10)), record(("cats", 11)), record(("dogs", 0), ("cats", 9)), record()])
     for offsets, expected in (("find", [1, 1, 1, 0]), ("drop", [1, 0, 0, 0])):
-        objective = QuestionAnswering(offsets=offsets)
+        objective = QuestionAnswering(offsets=offsets, no_answer=True)
         data = Dataset(Data(length=96, layout="pad"), objective, tokenizers.build("bytes", list), lambda _: records)
         rows = data.rows("train")
         assert rows.corpus.wrong_offsets == 3

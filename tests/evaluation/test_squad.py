@@ -79,9 +79,8 @@ def test_a_report_by_hand():
     assert "best for F1 on validation" in format_answer_report(found | {"tuned": found})
     chinese = [{"gold": ["龙尖"], "predicted": "名龙尖", "score": 0.0}]
     assert answer_report(chinese, "cmrc2018", False, 0.0)["f1"] == pytest.approx(80.0)
-    for pairs, message in (([], "nothing to score"), (PAIRS, "question 3 has no answer; set objective.no_answer=true")):
-        with pytest.raises(UserError, match=message):
-            answer_report(pairs, "squad", False, 0.0)
+    with pytest.raises(UserError, match="nothing to score"):
+        answer_report([], "squad", False, 0.0)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -48,7 +48,7 @@ def answer_all(
         at = rows.context_at(document)
         inside = logits[row][at : at + stop - start]
         none[document] = min(none[document], float(np.sum(logits[row][0], dtype=np.float64)))
-        spans = _characters(rows, document, contexts[document])[start:stop]
+        spans = _characters(rows, document)[start:stop]
         for first, last, score in best_spans(inside[:, 0], inside[:, 1], objective.answer_length, objective.n_best):
             place = _stripped(contexts[document], int(spans[first, 0]), int(spans[last, 1]))
             if place[0] < place[1]:  # else it is blank
@@ -85,7 +85,7 @@ def choose(objective: QuestionAnswering, context: str, spans: Mapping[tuple[int,
     return nothing | {"n_best": n_best}
 
 
-def _characters(rows: Rows, document: int, context: str) -> np.ndarray:
+def _characters(rows: Rows, document: int) -> np.ndarray:
     """Returns which characters each token of a document's context stands for, int [tokens, 2]."""
     corpus = rows.corpus
     assert corpus.spans is not None

@@ -18,7 +18,7 @@ from seqjax.data.sources import from_records
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import predictor, report, reported
 from seqjax.evaluation.predict import predict
-from seqjax.evaluation.questions import answer_all, best_spans, choose
+from seqjax.evaluation.spans import answer_all, best_spans, choose
 from seqjax.experiment import Experiment, resolve
 from seqjax.models.model import initialise
 from seqjax.models.transformer_config import TransformerConfig
