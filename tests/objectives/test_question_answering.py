@@ -40,9 +40,10 @@ def test_loss_is_the_cross_entropy_over_context_and_first_place(rng):
         assert float(terms[term][1]) == 2.0 == float(OBJECTIVE.weights(batch())[term])
 
 
-def test_a_row_is_right_where_both_places_are():
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_row_is_right_where_both_places_are(wrong):
     logits = np.zeros((3, 8, 2), np.float32)
-    logits[0, 4, 0] = logits[0, 5, 1] = logits[1, 0, 0] = logits[1, 4, 1] = 1.0
+    logits[0, 4, 0] = logits[0, 5, 1] = logits[1, 0, 1 - wrong] = logits[1, 4, wrong] = 1.0
     logits[0, 1] = 9.0  # of the question, where no answer may stand
     _, metrics = OBJECTIVE.loss(fixed(logits), {}, batch(), None)
     assert [float(x) for x in metrics["accuracy"]] == [1.0, 2.0]
