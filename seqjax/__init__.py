@@ -31,6 +31,7 @@ _HOMES = {
     "seqjax.models.transformer_config": ("TransformerConfig",),
     "seqjax.objectives.clm": ("CLM",),
     "seqjax.objectives.mlm": ("MLM",),
+    "seqjax.objectives.question_answering": ("QuestionAnswering",),
     "seqjax.objectives.supervised": ("Classification", "Tagging"),
     "seqjax.training.checkpoint": ("load",),
     "seqjax.training.optimizers": ("Optimizer",),

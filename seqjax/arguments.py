@@ -58,8 +58,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         "predict", "what a fine-tuned run says of texts: classes, tags or answers", folder="DIR a run's folder"
     )
     predict.add_argument("--text", action="append", metavar="TEXT", help="one text, or a pair with a tab between")
-    predict.add_argument("--file", metavar="FILE", help="a text or a pair on each line; .gz too")
+    predict.add_argument(
+        "--file", metavar="FILE", help="a text or a pair on each line, or .jsonl with question and context; .gz too"
+    )
     predict.add_argument("--out", metavar="FILE", help="write JSON lines here instead of showing them")
+    predict.add_argument(
+        "--threshold", type=float, metavar="T", help="answer where the best span scores T above none (objective's)"
+    )
     predict.add_argument("--encoding", default="utf-8", help="of --file (default utf-8)")
     reproduce = add("reproduce", "run a recorded run again and compare the two", _run, folder="DIR a run's folder")
     reproduce.add_argument("--tolerance", type=float, default=1e-5, help="relative, of any metric (default 1e-5)")

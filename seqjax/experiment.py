@@ -21,6 +21,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
@@ -43,6 +44,7 @@ Objectives = (
     | TextToText
     | Classification
     | Tagging
+    | QuestionAnswering
 )
 
 

@@ -71,6 +71,8 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
             "filled": round(filled, 4),
             "hash": rows.corpus.hash,
         }
+        if rows.corpus.answers is not None:
+            data[split]["wrong_offsets"] = rows.corpus.wrong_offsets
     batch = widest(dataset)
     data["batch"] = {name: list(x.shape) for name, x in batch.items()}
     widths, counts = np.unique(dataset.rows("train").widths, return_counts=True)

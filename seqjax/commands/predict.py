@@ -5,22 +5,28 @@
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seqjax.data import files, tokenizers
 from seqjax.errors import UserError
 from seqjax.evaluation.predict import Text, predict
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.training import checkpoint
 
 Result = tuple[Any, str]
 PAIR = "\t"  # between the two texts of a pair, on a line or in --text
+ASKED = ("question", "context")  # keys of a line of JSON
 
 
-def predict_texts(folder: str, text: list[str] | None, file: str | None, out: str | None, encoding: str) -> Result:
+def predict_texts(
+    folder: str, text: list[str] | None, file: str | None, out: str | None, encoding: str, threshold: float | None
+) -> Result:
     """Predicts of each --text, or of each line of --file; with --out as JSON lines into a new file, in order.
 
-    A tab stands between the two texts of a pair. What is written to --out is there line by line as it is predicted; the
+    A tab stands between the two texts of a pair; a question and its context are such, or, in a --file whose name ends
+    in .jsonl, a JSON object on each line. What is written to --out is there line by line as it is predicted; the
     file takes its name when all of it is.
     """
     if (text is None) == (file is None):
@@ -29,8 +35,13 @@ def predict_texts(folder: str, text: list[str] | None, file: str | None, out: st
         raise UserError(f"'{out}' is there already; choose another --out")
     experiment, params = checkpoint.load(folder)
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
-    lines = text or files.read_text(Path(file or ""), encoding).removesuffix("\n").split("\n")
-    found = _watched(predict(experiment, params, tokenizer, map(_text, lines)), len(lines))
+    objective = experiment.objective
+    if threshold is not None:
+        if not (isinstance(objective, QuestionAnswering) and objective.no_answer):
+            raise UserError("--threshold is for a run with objective.no_answer=true")
+        experiment = replace(experiment, objective=replace(objective, threshold=threshold))
+    lines = [_text(line) for line in text] if text is not None else _read(Path(file or ""), encoding)
+    found = _watched(predict(experiment, params, tokenizer, lines), len(lines))
     if out is None:
         results = list(found)
         return results, "\n".join(_line(each) for each in results)
@@ -42,12 +53,30 @@ def predict_texts(folder: str, text: list[str] | None, file: str | None, out: st
     return {"file": out, "texts": len(lines)}, f"{len(lines):,} predictions are in {out}"
 
 
+def _read(path: Path, encoding: str) -> list[Text]:
+    """Returns the texts or pairs of a file; of JSON lines the question and its context.
+
+    Raises:
+      UserError: a file that cannot be read, or a line without them.
+    """
+    content = files.read_text(path, encoding)
+    if path.name.removesuffix(".gz").endswith(".jsonl"):
+        rows = list(files.json_rows(path, content))
+        for number, row in rows:
+            if lost := next((name for name in ASKED if not isinstance(row.get(name), str)), ""):
+                raise UserError(f"{path}:{number}: expected texts 'question' and 'context', found no text '{lost}'")
+        return [(row["question"], row["context"]) for _, row in rows]
+    return [_text(line) for line in content.removesuffix("\n").split("\n")]
+
+
 def _text(line: str) -> Text:
     first, tab, second = line.partition(PAIR)
     return (first, second) if tab else line
 
 
 def _line(result: dict[str, Any]) -> str:
+    if "n_best" in result:
+        return f"{result['answer'] or '(no answer)'}  {result['probability']:.4f}  {result['question']}"
     shown = result["text"] if "pair" not in result else f"{result['text']} | {result['pair']}"
     if "label" in result:
         return f"{result['label']}  {result['probability']:.4f}  {shown}"

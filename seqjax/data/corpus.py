@@ -20,14 +20,15 @@ import numpy as np
 
 from seqjax.config import unknown
 from seqjax.data.cache import cache_dir
+from seqjax.data.questions import NO_ANSWER, in_tokens, located
 from seqjax.errors import UserError
 
-_FORMAT = 1  # part of each folder's name: raise it when what stands in a folder changes
+_FORMAT = 2  # part of each folder's name: raise it when what stands in a folder changes
 _BATCH = 512  # records tokenised in one call
 
 
 class Records(Protocol):
-    """Random access to dicts with `text` (and `pair`, `label`) or `words` and `tags`; see `seqjax.data.sources`."""
+    """Random access to dicts with `text` (and `pair`, `label`, `answers`) or `words` and `tags`; see `sources`."""
 
     fingerprint: str
     labels: tuple[str, ...]
@@ -44,6 +45,7 @@ class Encoder(Protocol):
     hash: str
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]: ...
+    def encode_spans(self, texts: list[str]) -> list[tuple[list[int], np.ndarray]]: ...
     def encode_words(self, words: list[str]) -> tuple[list[int], list[int]]: ...
 
 
@@ -59,7 +61,12 @@ class Corpus:
       tags: int32 like tokens: the tag of the word that begins here, -1 elsewhere; or None.
       pair: whether documents are pairs of texts.
       bytes: of the original text in UTF-8.
-      hash: sha256 of all of the above.
+      hash: sha256 of all of the above and of what follows.
+      answers: int32 [documents, 2], or None: first and last token of the answer in the pair's second text; NO_ANSWER or
+        UNKNOWN twice.
+      spans: int32 [tokens, 2], or None: which characters of a pair's second text a token stands for, as
+        `Tokenizer.encode_spans` has it; 0 elsewhere.
+      wrong_offsets: answers that do not stand where the data say.
     """
 
     tokens: np.ndarray
@@ -70,6 +77,9 @@ class Corpus:
     pair: bool
     bytes: int
     hash: str
+    answers: np.ndarray | None = None
+    spans: np.ndarray | None = None
+    wrong_offsets: int = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -88,27 +98,32 @@ def label_names(records: Records, reads: str) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda tag: (tag != "O", tag)))
 
 
-def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str] = ()) -> Corpus:
+def tokenise(
+    records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str] = (), offsets: str = "refuse"
+) -> Corpus:
     """Returns the tokenised records, from the cache folder if they stand there already.
 
     Args:
       records: what to tokenise.
       tokenizer: by what.
-      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class) or "tags" (words and their tags).
+      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "tags" (words and their tags) or
+        "answers" (a question, its context as the pair, and the answers in there).
       labels: names of classes or tags; their order gives the ids.
+      offsets: of "answers": what becomes of one that does not stand at its offset, see `questions.located`.
 
     Raises:
-      UserError: no records, a record without the field that is read, or a label that is not among `labels`.
+      UserError: no records, a record without the field that is read, a label that is not among `labels`, or an answer
+        at a wrong offset that is refused.
     """
     if not len(records):
         raise UserError("the data holds no records")
-    identity = json.dumps([_FORMAT, records.fingerprint, tokenizer.hash, reads, list(labels)])
+    identity = json.dumps([_FORMAT, records.fingerprint, tokenizer.hash, reads, list(labels), offsets])
     folder = cache_dir() / "corpora" / hashlib.sha256(identity.encode()).hexdigest()[:24]
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix="partial-"))
         try:
-            _write(partial, records, tokenizer, reads, labels)
+            _write(partial, records, tokenizer, reads, labels, offsets)
             os.rename(partial, folder)
         except OSError:
             if not folder.exists():  # else another process was first; the two are equal
@@ -122,13 +137,17 @@ def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads
     """Returns texts that have no labels as a corpus in memory; the class or tag of each word is the first.
 
     Args:
-      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces.
+      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces, for "answers" a question
+        and its context.
       tokenizer: by what.
       reads: as for `tokenise`.
     """
     pair = not isinstance(texts[0], str)
-    tags: np.ndarray | None = None
-    if reads == "tags":
+    tags = answers = spans = None
+    if reads == "answers":
+        documents, firsts, found = _asked(tokenizer, [text[0] for text in texts], [text[1] for text in texts])
+        answers, spans = np.full((len(texts), 2), NO_ANSWER, np.int32), np.concatenate(found)
+    elif reads == "tags":
         pieces = [_begun_words(tokenizer, str(text).split()) for text in texts]
         documents = [ids for ids, _ in pieces]
         tags = np.minimum(np.concatenate([[*words, -1] for _, words in pieces]), 0).astype(np.int32)
@@ -142,14 +161,16 @@ def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads
     tokens = np.concatenate([np.asarray([*ids, tokenizer.eos], np.int32) for ids in documents])
     offsets = np.concatenate([[0], np.cumsum([len(ids) + 1 for ids in documents])]).astype(np.int64)
     label = np.zeros(len(texts), np.int32) if reads == "label" else None
-    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "")
+    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "", answers, spans)
 
 
-def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str]) -> None:
+def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str], offsets: str) -> None:
     dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.int32)
     lengths, firsts, numbers = [], [], []
     tags: list[int] = []
-    pair, size = False, 0
+    answers: list[tuple[int, int]] = []
+    spans: list[np.ndarray] = []
+    pair, size, wrong = reads == "answers", 0, 0
     with open(folder / "tokens.bin", "wb") as out:
         for start in _progress(range(0, len(records), _BATCH), len(records)):
             places = range(start, min(start + _BATCH, len(records)))
@@ -161,6 +182,17 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                     tags += [numbered[word] if word >= 0 else -1 for word in (*words, -1)]
                     documents.append(ids)
                 firsts += [len(ids) for ids in documents]
+            elif reads == "answers":
+                texts, contexts = ([_field(records, i, name) for i in places] for name in ("text", "pair"))
+                documents, questions, found = _asked(tokenizer, texts, contexts)
+                firsts += questions
+                spans += found
+                size += sum(len(text.encode()) for text in (*texts, *contexts))
+                for i, question, own in zip(places, questions, found, strict=True):
+                    _field(records, i, "answers")
+                    span, missed = located(records[i], offsets, f"record {i + 1}")
+                    answers.append(in_tokens(own[question:-1], *span))
+                    wrong += missed
             else:
                 texts = [_field(records, i, "text") for i in places]
                 size += sum(len(text.encode()) for text in texts)
@@ -181,11 +213,14 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
         np.save(folder / "label.npy", np.asarray(numbers, np.int32))
     if reads == "tags":
         np.save(folder / "tags.npy", np.asarray(tags, np.int32))
+    if reads == "answers":
+        np.save(folder / "answers.npy", np.asarray(answers, np.int32))
+        np.save(folder / "spans.npy", np.concatenate(spans))
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    meta = {"dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest()}
+    meta = {"dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest(), "wrong_offsets": wrong}
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
@@ -198,7 +233,21 @@ def _read(folder: Path) -> Corpus:
 
     offsets, first = np.load(folder / "offsets.npy", mmap_mode="r"), np.load(folder / "first.npy", mmap_mode="r")
     tokens = np.memmap(folder / "tokens.bin", meta["dtype"], mode="r")
-    return Corpus(tokens, offsets, first, load("label"), load("tags"), meta["pair"], meta["bytes"], meta["hash"])
+    return Corpus(
+        tokens, offsets, first, load("label"), load("tags"), meta["pair"], meta["bytes"], meta["hash"],
+        load("answers"), load("spans"), meta["wrong_offsets"],
+    )  # fmt: skip
+
+
+def _asked(
+    tokenizer: Encoder, questions: list[str], contexts: list[str]
+) -> tuple[list[list[int]], list[int], list[np.ndarray]]:
+    """Returns (tokens of question and context, how many are the question's, spans of all and of the end token)."""
+    firsts = tokenizer.encode_batch(questions)
+    seconds = tokenizer.encode_spans(contexts)
+    spans = [np.pad(own, [(len(ids), 1), (0, 0)]) for ids, (_, own) in zip(firsts, seconds, strict=True)]
+    documents = [a + b for a, (b, _) in zip(firsts, seconds, strict=True)]
+    return documents, [len(ids) for ids in firsts], spans
 
 
 def _begun_words(tokenizer: Encoder, words: list[str]) -> tuple[list[int], list[int]]:
@@ -210,7 +259,8 @@ def _begun_words(tokenizer: Encoder, words: list[str]) -> tuple[list[int], list[
 def _field(records: Records, index: int, name: str) -> Any:
     record = records[index]
     if name not in record:
-        raise UserError(f"record {index + 1} has no '{name}' (it has {', '.join(record)}); set data.source.{name}")
+        hint = "" if name == "answers" else f"; set data.source.{name}"  # which no setting names
+        raise UserError(f"record {index + 1} has no '{name}' (it has {', '.join(record)}){hint}")
     return record[name]
 
 

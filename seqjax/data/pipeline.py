@@ -5,6 +5,7 @@
 import dataclasses
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -15,11 +16,13 @@ from seqjax import rng
 from seqjax.config import require, require_choice
 from seqjax.data import corpus as corpora
 from seqjax.data import tokenizers
+from seqjax.data.questions import NO_ANSWER
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
 from seqjax.data.sources import Source, open_split
 from seqjax.data.stages import StagedIterator, stage_seed
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Objective
+from seqjax.objectives.question_answering import QuestionAnswering
 
 Example = dict[str, np.ndarray]
 
@@ -40,7 +43,7 @@ class Data:
     buckets: tuple[int, ...] = ()  # row lengths for "bucket" below `length`
     places: int = 0  # for "bucket": of a batch, of pairs in their sources; as many rows as fit (0: `batch` rows)
     multiple: int = 8  # rows of a batch by `places`: of this, which devices and micro-batches divide
-    overlap: int = 32  # tokens that the windows of a tagged sentence longer than a row share, at most half of one
+    overlap: int = 32  # tokens shared by windows of a tagged sentence or a context longer than a row, at most half
     limit: int = 0  # train on a fixed random choice of so many records (0: all)
     threads: int = 2  # that prepare batches ahead of the step
 
@@ -127,7 +130,11 @@ class Dataset:
         if split == "train" and data.limit:
             records = corpora.sample(records, data.limit)
         labels = getattr(objective, "labels", None) or ()
-        corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels)
+        asking = objective if isinstance(objective, QuestionAnswering) else None
+        offsets = asking.offsets if asking else "refuse"
+        corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels, offsets)
+        if asking:
+            _check_answers(corpus, asking, split)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
@@ -136,7 +143,7 @@ class Dataset:
         if buckets and corpus.pair:
             needed = objective.places_needed(np.asarray(corpus.first), corpus.lengths - corpus.first, length)
         layout = (data.layout, framing, length, lookahead, buckets, whole, strips, needed, data.overlap)
-        rows = lay_out(corpus, self.tokenizer, *layout)
+        rows = lay_out(corpus, self.tokenizer, *layout, asking.question_length if asking else 0)
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
@@ -223,6 +230,16 @@ class Dataset:
             for start in range(0, len(same), together):
                 here = same[start : start + together].tolist()
                 yield here, pad([self.example(split, seed, 0, record) for record in here], size)
+
+
+def _check_answers(corpus: corpora.Corpus, objective: QuestionAnswering, split: str) -> None:
+    """Says how many answers do not stand at their offset; raises UserError where there must be one and is none."""
+    if corpus.wrong_offsets:
+        wrong = f"{corpus.wrong_offsets} answers do not stand at their offset"
+        print(f"split '{split}': {wrong}; objective.offsets={objective.offsets}", file=sys.stderr)
+    assert corpus.answers is not None
+    if not objective.no_answer and (without := int(np.sum(corpus.answers[:, 0] == NO_ANSWER))):
+        raise UserError(f"split '{split}': {without} questions have no answer; set objective.no_answer=true")
 
 
 def stack(examples: Sequence[Example]) -> Example:

@@ -130,7 +130,7 @@ class PublishedRows:
             value, names = example[column], self.names[column]
             if names:
                 value = _names(value, names)
-            elif column in self.texts:
+            elif column in self.texts or isinstance(value, Mapping):
                 value = _text(value)
             if key in ("text", "pair", "label") and not isinstance(value, str) and value is not None:
                 value = _text(value) if isinstance(value, bytes) else _number(value)
@@ -157,6 +157,8 @@ def _text(value: Any) -> Any:
         return value.decode("utf-8", "replace")
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_text(item) for item in value]
+    if isinstance(value, Mapping):  # a sequence of several features, as the answers of `squad` are
+        return {name: _text(item) for name, item in value.items()}
     return value
 
 

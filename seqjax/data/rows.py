@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from seqjax.data.corpus import Corpus
+from seqjax.data.questions import UNKNOWN
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Row, Vocabulary
 
@@ -15,23 +16,24 @@ LAYOUTS = ("pack", "stream", "strips", "pad", "bucket")
 SHORTEST = 4  # places of a row: two texts of a pair take three special tokens
 
 
-def cut(lengths: np.ndarray, room: int, overlap: int = 0) -> np.ndarray:
+def cut(lengths: np.ndarray, room: int | np.ndarray, overlap: int | np.ndarray = 0) -> np.ndarray:
     """Cuts sequences into windows of at most `room` places, neighbours sharing `overlap` places.
 
     Args:
       lengths: int [documents].
-      room: places of a window.
-      overlap: places that a window shares with the one before it. No window holds shared places only.
+      room: places of a window, of all documents or of each.
+      overlap: places that a window shares with the one before it, likewise. No window holds shared places only.
 
     Returns:
       int64 [windows, 3]: document, start, stop. Empty sequences give no window.
     """
+    room, overlap = np.broadcast_to(room, lengths.shape), np.broadcast_to(overlap, lengths.shape)
     stride = room - overlap
     counts = np.where(lengths > 0, np.maximum(1, -(-(lengths - overlap) // stride)), 0)
     document = np.repeat(np.arange(len(lengths)), counts)
     number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = number * stride
-    return np.stack([document, start, np.minimum(start + room, lengths[document])], axis=1).astype(np.int64)
+    start = number * stride[document]
+    return np.stack([document, start, np.minimum(start + room[document], lengths[document])], axis=1).astype(np.int64)
 
 
 def first_fit(sizes: Sequence[int] | np.ndarray, room: int, open_rows: int = 64) -> np.ndarray:
@@ -65,7 +67,8 @@ class Rows:
 
     Attributes:
       corpus: the documents.
-      windows: int64 [windows, 3]: document, start, stop; those of one row stand together.
+      windows: int64 [windows, 3]: document, start, stop; those of one row stand together. Of a question with a context
+        start and stop count the context's tokens alone.
       bounds: int64 [rows + 1]: row i holds windows[bounds[i]:bounds[i + 1]].
       widths: int64 [rows]: places of each row, padding included.
       framing: "continuous", "wrapped" or "bare" (no special tokens; a stream).
@@ -75,6 +78,7 @@ class Rows:
         other with positions that go on; else 0.
       overlap: of tagged documents: places that the windows of one share. A tag in there counts in the window where it
         is farther from the edge.
+      question: of questions with a context: most tokens of a question that stand before each window of its context.
       parts: of pairs: function from a row's width to the most tokens of either text; None where they share the room.
     """
 
@@ -87,6 +91,7 @@ class Rows:
     stride: int = 0
     strips: int = 0
     overlap: int = 0
+    question: int = 0
     parts: Callable[[int], tuple[int, int]] | None = None
 
     def __len__(self) -> int:
@@ -106,6 +111,9 @@ class Rows:
             row["token_types"] = np.zeros(width, np.int32)
         if self.corpus.tags is not None:
             row["tags"] = np.full(width, -1, np.int32)
+        if self.corpus.answers is not None:
+            row["answer_places"] = np.zeros(width, np.int32)
+            row["answer"] = self._answer(index)
         at = 0
         for segment, window in enumerate(range(self.bounds[index], self.bounds[index + 1]), start=1):
             document, start, stop = self.windows[window].tolist()
@@ -143,6 +151,8 @@ class Rows:
     def _frame(self, document: int, start: int, stop: int, width: int) -> Row:
         tokens, begin = self.corpus.tokens, int(self.corpus.offsets[document])
         bos, eos = self.vocabulary.bos, self.vocabulary.eos
+        if self.corpus.answers is not None:
+            return self._frame_question(document, start, stop)
         if self.framing == "bare":
             return {"tokens": tokens[begin + start : begin + stop]}
         if self.framing == "continuous":  # place 0 of the sequence is the begin token, place i the document's i - 1
@@ -158,6 +168,36 @@ class Rows:
         if self.corpus.pair:
             frame = self._frame_pair(document, stop - start, width)
         return frame
+
+    def context_at(self, document: int) -> int:
+        """Returns the place in a row at which a window of this document's context begins."""
+        return min(int(self.corpus.first[document]), self.question) + 2
+
+    def _answer(self, index: int) -> np.ndarray:
+        """Returns first and last place of the answer in a row, int32 [2]; 0 where this window does not hold all of it.
+
+        UNKNOWN stays what it is.
+        """
+        assert self.corpus.answers is not None
+        document, start, stop = self.windows[index].tolist()
+        answer = np.array(self.corpus.answers[document], np.int32)
+        if (answer == UNKNOWN).all():
+            return answer
+        held = start <= answer[0] and answer[1] < stop
+        return answer - start + self.context_at(document) if held else np.zeros(2, np.int32)
+
+    def _frame_question(self, document: int, start: int, stop: int) -> Row:
+        """[begin] question [end] window of the context [end]; an answer may stand in the window or, for none, first."""
+        begin, first = int(self.corpus.offsets[document]), int(self.corpus.first[document])
+        question = self.corpus.tokens[begin : begin + min(first, self.question)]
+        context = self.corpus.tokens[begin + first + start : begin + first + stop]
+        bos, eos = [self.vocabulary.bos], [self.vocabulary.eos]
+        sizes = [1, len(question) + 1, len(context), 1]
+        return {
+            "tokens": np.concatenate([bos, question, eos, context, eos]),
+            "token_types": np.repeat([0, 0, 1, 1], sizes),
+            "answer_places": np.repeat([1, 0, 1, 0], sizes),
+        }
 
     def _frame_pair(self, document: int, room: int, width: int) -> Row:
         """[begin] first [end] second [end], each text cut to its part of the row.
@@ -189,6 +229,7 @@ def lay_out(
     strips: int = 1,
     needed: np.ndarray | None = None,
     overlap: int = 0,
+    question: int = 0,
 ) -> Rows:
     """Returns the rows of a corpus.
 
@@ -203,10 +244,11 @@ def lay_out(
       lookahead: rows hold L + lookahead places.
       buckets: row lengths for "bucket", ascending; `length` is the last.
       whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes; a tagged one
-        that is longer has several rows.
+        that is longer has several rows, and so has a question with a longer context.
       strips: of layout "strips": how many; the rows that are too few to go on in every strip are left out.
-      overlap: places that the windows of a tagged document share, at most half of one.
       needed: of layout "bucket": places of a row that each window takes, int [windows]; by default as many as it has.
+      overlap: places that the windows of a tagged document or of a context share, at most half of one.
+      question: most tokens of a question with a context, at most half of a row; what is beyond is cut.
 
     Raises:
       UserError: an unknown layout, or a tokenizer without the special tokens that the framing needs.
@@ -234,7 +276,15 @@ def lay_out(
     else:
         extra = 0 if framing == "bare" else 3 if corpus.pair else 2
         sequences, shared = corpus.lengths, 0
-    if whole and corpus.tags is not None:
+    question = min(question, (width - extra) // 2)
+    if corpus.answers is not None:
+        asked = extra + np.minimum(corpus.first, question)
+        contexts = corpus.lengths - corpus.first
+        # A context of which the tokenizer leaves nothing has a window too: each question has its row.
+        windows = cut(np.maximum(contexts, 1), width - asked, np.minimum(overlap, (width - asked) // 2))
+        windows[:, 2] = np.minimum(windows[:, 2], contexts[windows[:, 0]])
+        extra = asked[windows[:, 0]]
+    elif whole and corpus.tags is not None:
         shared = min(overlap, (width - extra) // 2)
         windows = cut(sequences, width - extra, shared)
     elif whole:
@@ -248,7 +298,8 @@ def lay_out(
         order = np.argsort(row_of, kind="stable")
         bounds = np.concatenate([[0], np.cumsum(np.bincount(row_of))])
         return Rows(corpus, windows[order], bounds, np.full(len(bounds) - 1, width), framing, vocabulary)
-    rows = dataclasses.replace(_one_each(corpus, windows, width, framing, vocabulary), overlap=shared if whole else 0)
+    rows = _one_each(corpus, windows, width, framing, vocabulary)
+    rows = dataclasses.replace(rows, overlap=shared if whole else 0, question=question)
     if layout == "bucket":
         limits = np.array(sorted({*buckets, length})) + lookahead
         sizes = sizes if needed is None else needed

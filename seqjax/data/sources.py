@@ -7,6 +7,7 @@
     text:GLOB                        plain text; `unit` says what one record is
     jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` name columns
     labelled:GLOB                    a label, a space and a text on each line
+    squad:GLOB                       questions with a context and answers, SQuAD's JSON 1.1 or 2.0
     semeval:GLOB                     relations between two nominals, as SemEval-2010 task 8 has them
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
     parallel:FILE,FILE               line i of the first is a text, line i of the second its pair
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from seqjax.config import unknown
-from seqjax.data import files
+from seqjax.data import files, questions
 from seqjax.data.noise import Noisy
 from seqjax.data.records import Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
@@ -32,7 +33,7 @@ from seqjax.tags import SCHEMES, convert
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
 SPLITS = ("train", "validation", "test")
-FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "semeval", "conll", "parallel")
+FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "squad", "semeval", "conll", "parallel")
 KINDS = ("stdlib", "tfds", "made", *FILE_KINDS)
 UNITS = ("file", "paragraph", "line")
 CANONICAL = ("text", "pair", "label", "words", "tags")
@@ -209,6 +210,8 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.csv_rows(path, text, source.header)
     elif kind == "labelled":
         found = files.labelled_rows(path, text)
+    elif kind == "squad":
+        found = questions.squad_rows(path, text)
     elif kind == "semeval":
         found = files.semeval_rows(path, text)
     else:

@@ -1,14 +1,16 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Data that is always there: the source of the running Python's standard library, as five TFDS datasets.
+"""Data that is always there: the source of the running Python's standard library, as seven TFDS datasets.
 
-    docs      text, file             its documentation, one record a file, and the topics of `help()`
-    code      text, file             its source, one record a file
-    package   text, label, file      a passage of source -> the package that it is from
-    roles     words, tags, file      the words of some statements -> what each one is, in BIO tags
-    summary   text, summary, file    a function without its docstring -> the docstring's first sentence
+    docs       text, file                 its documentation, one record a file, and the topics of `help()`
+    code       text, file                 its source, one record a file
+    package    text, label, file          a passage of source -> the package that it is from
+    roles      words, tags, file          the words of some statements -> what each one is, in BIO tags
+    summary    text, summary, file        a function without its docstring -> the docstring's first sentence
+    questions  text, pair, answers, file  a question and a function -> where in there the answer stands
+    questions_v2                          the same, and questions that the function does not answer
 
-A file is in the same split of all five, so nothing that a model was pretrained on is in a test set. Each package with
+A file is in the same split of all seven, so nothing that a model was pretrained on is in a test set. Each package with
 5 files or more is split by itself, about 80/10/10; the rest are split together. Every prepared dataset stands in the
 cache folder under the version of Python, a hash of the library's files, and the version of this builder.
 """
@@ -32,7 +34,7 @@ from typing import Any, TypeVar
 from seqjax.config import unknown
 from seqjax.data.cache import cache_dir
 from seqjax.data.records import Record, Records
-from seqjax.data.stdlib_syntax import SourceFile, documentation, passages, roles, summaries
+from seqjax.data.stdlib_syntax import SourceFile, documentation, passages, questions, roles, summaries
 from seqjax.errors import UserError
 
 VERSION = "1.0.0"  # raise it when the records change
@@ -42,10 +44,12 @@ CONFIGS = {
     "package": "a passage of source and the package that it is from",
     "roles": "the words of some statements and what each one is",
     "summary": "a function and the first sentence of its docstring",
+    "questions": "a question and a function that holds the answer",
+    "questions_v2": "a question and a function that holds the answer, or does not",
 }
 SPLITS = ("train", "validation", "test")
 # At most so many records of one file, and of one package, so that a few giants do not swamp the rest.
-FILE_CAP = {"package": 12, "roles": 12, "summary": 30}
+FILE_CAP = {"package": 12, "roles": 12, "summary": 30, "questions": 12, "questions_v2": 12}
 SHORT = 1500  # characters
 PACKAGE_CAP = {"train": 120, "validation": 24, "test": 24}
 
@@ -61,7 +65,7 @@ def open_stdlib(config: str, split: str, columns: Mapping[str, str]) -> Records:
     """Returns a split of one of `CONFIGS`, prepared first if it is not; `split` may be a TFDS slice.
 
     Args:
-      config: one of the five names.
+      config: one of the seven names.
       split: "train", "validation", "test", or a slice of them such as "train[:10%]".
       columns: the name of a feature -> the canonical key that it becomes.
 
@@ -216,6 +220,15 @@ def examples(config: str) -> dict[str, list[Record]]:
             ]
         elif config == "summary":
             rows = [({"text": text, "summary": summary}, text) for text, summary in summaries(file, tree)]
+        elif config in ("questions", "questions_v2"):
+            rows = [
+                (
+                    {"text": question, "pair": context, "answers": [_answer(*each) for each in answers]},
+                    f"{question} {context}",
+                )
+                for question, context, answers in questions(file, tree)
+                if answers or config == "questions_v2"
+            ]
         found += [
             (file, row | {"file": file.path}, same) for row, same in _spread(rows, FILE_CAP.get(config, len(rows)))
         ]
@@ -233,6 +246,10 @@ def examples(config: str) -> dict[str, list[Record]]:
     if config == "package":
         return {name: _cap_packages(rows, PACKAGE_CAP[name]) for name, rows in out.items()}
     return out
+
+
+def _answer(text: str, start: int) -> dict[str, Any]:
+    return {"text": text, "answer_start": start}
 
 
 def topics() -> list[SourceFile]:

@@ -5,6 +5,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from seqjax.data import stdlib
@@ -12,7 +13,7 @@ from seqjax.data.stdlib_syntax import TAGS
 
 
 class PythonStandardLibrary(tfds.core.GeneratorBasedBuilder):
-    """Five corpora and tasks from the source of the running Python's standard library; see `seqjax.data.stdlib`."""
+    """Seven corpora and tasks from the source of the running Python's standard library; see `seqjax.data.stdlib`."""
 
     VERSION = tfds.core.Version(stdlib.VERSION)
     url_infos = None  # nothing is downloaded; TFDS would look for checksums with a package it does not install
@@ -33,6 +34,9 @@ class PythonStandardLibrary(tfds.core.GeneratorBasedBuilder):
             features |= {"text": text, "label": tfds.features.ClassLabel(names=stdlib.labelled_packages())}
         elif name == "summary":
             features |= {"text": text, "summary": text}
+        elif name in ("questions", "questions_v2"):
+            answers = tfds.features.Sequence({"text": text, "answer_start": np.int32})
+            features |= {"text": text, "pair": text, "answers": answers}
         else:
             features |= {"text": text}
         return tfds.core.DatasetInfo(

@@ -123,6 +123,52 @@ def summaries(file: SourceFile, tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield text, summary
 
 
+def questions(file: SourceFile, tree: ast.Module) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
+    """Yields (question, source of a function, its answer and the character at which that begins there, or none).
+
+    What a function with a single `return` returns, and what the default of each argument is. One that returns nothing
+    and an argument without a default have no answer.
+    """
+    lines = file.text.split("\n")
+    starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
+
+    def place(line: int, byte: int) -> int:
+        return starts[line - 1] + len(lines[line - 1].encode("utf-8")[:byte].decode("utf-8"))
+
+    def ends(node: ast.stmt | ast.expr) -> tuple[int, int]:
+        return place(node.lineno, node.col_offset), place(node.end_lineno or 0, node.end_col_offset or 0)
+
+    for node in statements(tree):
+        if not isinstance(node, Function):
+            continue
+        first, last = ends(node)
+        if last - first > SUMMARY_CHARACTERS:
+            continue
+        for question, value in [*_returned(node), *_defaults(node)]:
+            start, stop = (first, first) if value is None else ends(value)
+            answers = [] if value is None else [(file.text[start:stop], start - first)]
+            yield question, file.text[first:last], answers
+
+
+def _returned(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.expr | None]]:
+    """Yields what a function returns, None for nothing; not of one with several ends, or others inside."""
+    inner = list(ast.walk(node))
+    returns = [each for each in inner if isinstance(each, ast.Return)]
+    unclear = any(isinstance(each, (*Definition, ast.Lambda, ast.Yield, ast.YieldFrom)) for each in inner[1:])
+    if len(returns) <= 1 and not unclear:
+        yield f"What does {node.name} return?", returns[0].value if returns else None
+
+
+def _defaults(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, ast.expr | None]]:
+    """Yields the default of each argument but `self` and `cls`, None where it has none."""
+    plain = [*node.args.posonlyargs, *node.args.args]
+    missing = [None] * (len(plain) - len(node.args.defaults))
+    values = [*missing, *node.args.defaults, *node.args.kw_defaults]
+    for argument, value in zip([*plain, *node.args.kwonlyargs], values, strict=True):
+        if argument.arg not in ("self", "cls"):
+            yield f"What is the default of {argument.arg} in {node.name}?", value
+
+
 def _first_sentence(docstring: str) -> str:
     """Returns the first sentence of the first paragraph, or "" where that is not one of 3 or more words."""
     paragraph = " ".join(docstring.strip().split("\n\n")[0].split())

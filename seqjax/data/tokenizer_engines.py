@@ -15,6 +15,7 @@ if "TOKENIZERS_PARALLELISM" not in os.environ:
 SPECIAL_NAMES = ("pad", "unk", "bos", "eos", "mask")
 SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 NONE = -1  # the id of a special token that a vocabulary has not got
+Piece = tuple[int, int, int]  # id, and the first character that it stands for and the one after the last
 
 
 class Engine(Protocol):
@@ -25,6 +26,8 @@ class Engine(Protocol):
     spaced: bool  # a word in running text is encoded together with the blank before it
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]: ...
+
+    def encode_spans(self, texts: list[str]) -> list[list[Piece]]: ...
 
     def decode(self, ids: list[int]) -> str: ...
 
@@ -45,6 +48,13 @@ class Bytes:
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         offset = len(SPECIAL_NAMES)
         return [[offset + byte for byte in text.encode("utf-8")] for text in texts]
+
+    def encode_spans(self, texts: list[str]) -> list[list[Piece]]:
+        offset = len(SPECIAL_NAMES)
+        return [
+            [(offset + byte, place, place + 1) for place, letter in enumerate(text) for byte in letter.encode("utf-8")]
+            for text in texts
+        ]
 
     def decode(self, ids: list[int]) -> str:
         offset = len(SPECIAL_NAMES)
@@ -90,6 +100,12 @@ class Library:
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def encode_spans(self, texts: list[str]) -> list[list[Piece]]:
+        found = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [
+            [(index, *span) for index, span in zip(encoding.ids, encoding.offsets, strict=True)] for encoding in found
+        ]
 
     def decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False))
@@ -139,6 +155,10 @@ class SentencePiece:
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         found: list[list[int]] = self._processor.encode(texts)
         return found
+
+    def encode_spans(self, texts: list[str]) -> list[list[Piece]]:
+        found: list[dict[str, Any]] = self._processor.encode(texts, out_type="offset_mapping")
+        return [[(index, *span) for index, span in zip(each["ids"], each["offsets"], strict=True)] for each in found]
 
     def decode(self, ids: list[int]) -> str:
         return str(self._processor.decode(ids))

@@ -23,6 +23,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from seqjax.errors import UserError
 
 _ENDS = (".", "!", "?", "\n", "…", "\u3002", "\uff01", "\uff1f")  # the last three are Chinese
 META = "tokenizer_meta.json"
+T = TypeVar("T")
 
 
 class Tokenizer:
@@ -53,11 +55,20 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Returns the ids of each text, with no special tokens added; quicker than one by one."""
-        try:
-            found = self.engine.encode_batch(list(texts))
-        except (UnicodeEncodeError, TypeError):  # half of a surrogate pair, which JSON can hold and UTF-8 cannot
-            found = self.engine.encode_batch([text.encode("utf-8", "replace").decode("utf-8") for text in texts])
+        found = _encode(self.engine.encode_batch, texts)
         return [ids if self._never.isdisjoint(ids) else self._plain(ids) for ids in found]
+
+    def encode_spans(self, texts: Sequence[str]) -> list[tuple[list[int], np.ndarray]]:
+        """Returns for each text the ids that `encode_batch` gives, and where each stands in the text.
+
+        The latter is int32 [ids, 2]: its first character and the one after its last. Blanks may be in there; ids that
+        share a character, as bytes do, have equal spans.
+        """
+        out = []
+        for pieces in _encode(self.engine.encode_spans, texts):
+            spans = np.array([piece[1:] for piece in pieces], np.int32).reshape(-1, 2)
+            out.append((self._plain([piece[0] for piece in pieces]), spans))
+        return out
 
     def encode_words(self, words: Sequence[str]) -> tuple[list[int], list[int]]:
         """Returns the ids of a sequence of words and, for each id, the index of its word. No word is without an id."""
@@ -124,6 +135,13 @@ class Tokenizer:
 
     def _plain(self, ids: list[int]) -> list[int]:
         return [self.unk if index in self._never else index for index in ids]
+
+
+def _encode(encode: Callable[[list[str]], list[T]], texts: Sequence[str]) -> list[T]:
+    try:
+        return encode(list(texts))
+    except (UnicodeEncodeError, TypeError):  # half of a surrogate pair, which JSON can hold and UTF-8 cannot
+        return encode([text.encode("utf-8", "replace").decode("utf-8") for text in texts])
 
 
 def build(spec: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:

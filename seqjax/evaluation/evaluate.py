@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation: sums over every row of a split, divided once at the end."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -11,9 +12,11 @@ import jax
 import numpy as np
 
 from seqjax.data.pipeline import Dataset
-from seqjax.evaluation import texts
+from seqjax.data.questions import answers as answers_of
+from seqjax.evaluation import spans, squad, texts
 from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
 from seqjax.models.model import Model, shapes
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.parallel import Devices
@@ -22,7 +25,8 @@ from seqjax.types import Batch, Params
 
 Scorer = Callable[..., dict[str, float]]
 SAMPLES = 10  # texts that a report shows
-REPORTED = Classification | Tagging | TextToText  # objectives with scores by class or of whole texts
+TUNED = "validation"  # the split on which the threshold of no answer is chosen
+REPORTED = Classification | Tagging | TextToText | QuestionAnswering  # objectives with scores by class or of texts
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
@@ -78,31 +82,46 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
 def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, split: str) -> dict[str, Any]:
     """Returns scores by class or of whole texts, for an objective of REPORTED.
 
-    Those of classes and tags are as `report` gives them; those of texts as `texts.text_report`, with the first few of
-    them as "samples".
+    Those of classes, tags and answers are as `report` gives them; those of texts as `texts.text_report`. Texts and
+    answers have the first few of them as "samples". Where a question may have no answer, "tuned" has the scores with
+    the threshold that is best for the F1 of the validation split.
     """
     objective = dataset.objective
     if isinstance(objective, TextToText):
         pairs = texts.answers(model, dataset, params, split)
         return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
-    assert isinstance(objective, Classification | Tagging)
-    return report(objective, predictor(model, dataset, devices)(params, split))
+    assert isinstance(objective, Classification | Tagging | QuestionAnswering)
+    predict = predictor(model, dataset, devices)
+    found = predict(params, split)
+    out = report(objective, found)
+    if isinstance(objective, QuestionAnswering):
+        if objective.no_answer:
+            tuning = out if split == TUNED else report(objective, predict(params, TUNED))
+            out["tuned"] = report(dataclasses.replace(objective, threshold=tuning["best_f1_thresh"]), found)
+        out["samples"] = found[:SAMPLES]
+    return out
 
 
 def format_reported(report: dict[str, Any]) -> str:
     """Returns what `reported` gave as plain text."""
-    return format_report(report) if "per_class" in report else texts.format_text_report(report)
+    if "per_class" in report:
+        return format_report(report)
+    return squad.format_answer_report(report) if "f1" in report else texts.format_text_report(report)
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
     """Returns a function (params, split) -> one {"gold", "predicted"} for each record, in order.
 
-    Both are class names for classification and lists of tags, one for each word, for tagging.
+    Both are class names for classification and lists of tags, one for each word, for tagging. Of a question "gold" is
+    the list of its answers, "predicted" the best span's text and "score" how much that scores above no answer; "source"
+    is the question.
     """
     objective = dataset.objective
-    assert isinstance(objective, (Classification, Tagging))
-    labels = np.array(objective.labels)
+    assert isinstance(objective, (Classification, Tagging, QuestionAnswering))
     choose = jax.jit(functools.partial(objective.predict, model.apply))
+    if isinstance(objective, QuestionAnswering):
+        return functools.partial(_answered, objective, dataset, choose)
+    labels = np.array(objective.labels)
 
     def run(params: Params, split: str) -> list[dict[str, Any]]:
         rows = dataset.rows(split)
@@ -127,8 +146,31 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
     return run
 
 
-def report(objective: Classification | Tagging, pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the scores by class of what a `predictor` gave; for classification with the confusion matrix."""
+def _answered(
+    objective: QuestionAnswering, dataset: Dataset, compute: Callable[..., jax.Array], params: Params, split: str
+) -> list[dict[str, Any]]:
+    """Returns what `predictor` says of questions."""
+    rows, records = dataset.rows(split), dataset.records(split)
+    logits: dict[int, np.ndarray] = {}
+    for numbers, batch in dataset.numbered(split, 0):
+        logits |= zip(numbers, np.asarray(compute(params, batch)), strict=False)
+    found = [records[i] for i in range(len(records))]
+    answers = spans.answer_all(objective, rows, logits, [record["pair"] for record in found])
+    return [
+        {
+            "source": record["text"],
+            "gold": [text for text, _ in answers_of(record, f"record {number}")],
+            "predicted": answer["n_best"][0]["answer"] if answer["n_best"] else "",
+            "score": answer["score"],
+        }
+        for number, (record, answer) in enumerate(zip(found, answers, strict=True), 1)
+    ]
+
+
+def report(objective: Classification | Tagging | QuestionAnswering, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the scores of what a `predictor` gave, by class or of answers; of classes with the confusion matrix."""
+    if isinstance(objective, QuestionAnswering):
+        return squad.answer_report(pairs, objective.score, objective.no_answer, objective.threshold)
     gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
     if isinstance(objective, Tagging):
         return tagging_report(gold, predicted)

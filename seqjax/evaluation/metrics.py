@@ -48,21 +48,22 @@ def classification_report(gold: Sequence[str], predicted: Sequence[str], labels:
         out["relation_f1"] = _relation_f1(gold, predicted)
     cells = np.zeros((len(labels), len(labels)))
     np.add.at(cells, (y_true, y_pred), 1)
-    drawn = _drawn(cells.ravel()).reshape(-1, *cells.shape)
+    drawn = resampled(cells.ravel()).reshape(-1, *cells.shape)
     right = np.einsum("rkk->rk", drawn)
     found = drawn.sum(axis=1) + drawn.sum(axis=2)
     macro = np.mean(np.divide(2 * right, found, out=np.zeros_like(right), where=found > 0), axis=1)
-    intervals = {"accuracy": _interval(right.sum(axis=1) / len(y_true)), "macro_f1": _interval(macro)}
+    intervals = {"accuracy": interval(right.sum(axis=1) / len(y_true)), "macro_f1": interval(macro)}
     return out | _scores(y_true, y_pred, labels) | {"intervals": intervals}
 
 
-def _drawn(counts: np.ndarray) -> np.ndarray:
+def resampled(counts: np.ndarray) -> np.ndarray:
     """Returns how often each kind occurs among as many things, drawn again with replacement: [RESAMPLES, kinds]."""
     total = int(counts.sum())
     return np.random.default_rng(0).multinomial(total, counts / total, size=RESAMPLES).astype(float)
 
 
-def _interval(values: np.ndarray) -> list[float]:
+def interval(values: np.ndarray) -> list[float]:
+    """Returns the bounds of the middle 95 % of values."""
     return [float(value) for value in np.quantile(values, (0.025, 0.975))]
 
 
@@ -122,10 +123,10 @@ def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[
     counts = np.zeros((len(lengths[0]), 3))
     for column, found in enumerate((gold & predicted, predicted, gold)):
         np.add.at(counts[:, column], [entity[0] for entity in found], 1)
-    right, said, there = (_drawn(np.ones(len(counts))) @ counts).T
+    right, said, there = (resampled(np.ones(len(counts))) @ counts).T
     micro = np.divide(2 * right, said + there, out=np.zeros_like(right), where=said + there > 0)
     return _entity_scores(gold, predicted) | {
-        "intervals": {"micro_f1": _interval(micro)},
+        "intervals": {"micro_f1": interval(micro)},
         "token_accuracy": sum(a == b for a, b in zip(y_true, y_pred, strict=True)) / len(y_true),
         "token_f1_macro_with_O": _average(y_true, y_pred, range(len(tags)), "macro")["f1"],
         "token_f1_macro_without_O": _average(y_true, y_pred, without, "macro")["f1"],

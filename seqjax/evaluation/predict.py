@@ -11,11 +11,14 @@ import jax
 import numpy as np
 
 from seqjax.data.corpus import unlabelled
-from seqjax.data.pipeline import pad
+from seqjax.data.pipeline import Example, pad
 from seqjax.data.rows import Rows, lay_out
 from seqjax.errors import UserError
+from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
+from seqjax.objectives.objective import Objective
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.tags import entities, parts
@@ -23,7 +26,7 @@ from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
-PREDICTED = Classification | Tagging | TextToText  # objectives of runs that can be asked
+PREDICTED = Classification | Tagging | TextToText | QuestionAnswering  # objectives of runs that can be asked
 
 Text = str | tuple[str, str]
 
@@ -35,17 +38,19 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
       experiment: of the run, as `seqjax.load` gives it; its objective says what is predicted.
       params: of the run.
       tokenizer: of the run.
-      texts: each one text, or a pair of two; of a tagging model words between spaces.
+      texts: each one text, or a pair of two; of a tagging model words between spaces, of one that answers questions a
+        question and its context.
 
     Yields:
       With "text" (and "pair"): of a classifier "label", "probability" and "probabilities" ({label: probability}); of a
       tagger "words", "tags" and, where the tags have a scheme, "entities" ({"type", "text", "start", "stop"} in
-      words); of an encoder-decoder "answer". "cut" is true where a text is longer than the model was trained to read; a
-      tagger reads such a text in several parts.
+      words); of an encoder-decoder "answer"; of a model that answers questions what `spans.choose` gives. "cut" is
+      true where a text is longer than the model was trained to read; a tagger reads such a text in several parts, and
+      so is a context read.
 
     Raises:
-      UserError: a run of another objective; texts and pairs beside each other, pairs for anything but a classifier, or
-        a text with nothing in it.
+      UserError: a run of another objective; texts and pairs beside each other, pairs for what reads none, a question
+        without a context, or a text with nothing in it.
     """
     objective = experiment.objective
     if not isinstance(objective, PREDICTED):
@@ -57,18 +62,23 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     else:
         compute = objective.chances if isinstance(objective, Classification) else objective.predict
         compiled = jax.jit(functools.partial(compute, model.apply))
-        ask = functools.partial(_labels, experiment, compiled, params, tokenizer)
-    iterator = _checked(texts, isinstance(objective, Classification))
+        answering = isinstance(objective, QuestionAnswering)
+        ask = functools.partial(_spans if answering else _labels, experiment, compiled, params, tokenizer)
+    iterator = _checked(texts, objective)
     while group := list(itertools.islice(iterator, TOGETHER * size)):
         yield from ask(group)
 
 
-def _checked(texts: Iterable[Text], pairs: bool) -> Iterator[Text]:
+def _checked(texts: Iterable[Text], objective: Objective) -> Iterator[Text]:
     """Yields texts; raises UserError where one is not what the first is, a pair where none may be, or nothing."""
     first: Text | None = None
     for number, text in enumerate(texts, start=1):
         first = text if first is None else first
-        wanted = "a pair of texts, as the first is" if pairs and not isinstance(first, str) else "one text"
+        wanted = "one text"
+        if isinstance(objective, QuestionAnswering):
+            wanted = "a question and its context"
+        elif isinstance(objective, Classification) and not isinstance(first, str):
+            wanted = "a pair of texts, as the first is"
         if isinstance(text, str) != (wanted == "one text"):
             raise UserError(f"text {number}: expected {wanted}, found {text!r:.60}")
         if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
@@ -94,27 +104,54 @@ def _labels(
 ) -> list[dict[str, Any]]:
     objective, data = experiment.objective, experiment.data
     assert isinstance(objective, Classification | Tagging)
-    corpus = unlabelled(texts, tokenizer, objective.reads)
-    buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
-    layout = ("bucket", objective.framing, data.length, 0, buckets)
-    rows = lay_out(corpus, tokenizer, *layout, whole=True, overlap=data.overlap)
+    rows = _rows(experiment, tokenizer, texts)
     found: dict[int, np.ndarray] = {}
-    for places in _batches(rows, data.eval_batch):
-        generator = np.random.default_rng(0)  # nothing is drawn from it
-        examples = [objective.corrupt(rows.row(place), generator, tokenizer) for place in places]
-        batch = pad(examples, data.eval_batch)
-        out = np.asarray(compute(params, batch))
-        for place, example, each in zip(places, examples, out, strict=False):
-            found[place] = each if isinstance(objective, Classification) else each[example["tag_weights"] > 0]
+    for place, example, out in _computed(experiment, compute, params, tokenizer, rows):
+        found[place] = out if isinstance(objective, Classification) else out[example["tag_weights"] > 0]
     if isinstance(objective, Tagging):
         said: list[list[int]] = [[] for _ in texts]
         for place in range(len(rows)):  # a sentence may take several
             said[rows.windows[place, 0]] += found[place].astype(int).tolist()
         return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
-    cut = corpus.lengths > data.length - (3 if corpus.pair else 2)
+    cut = rows.corpus.lengths > data.length - (3 if rows.corpus.pair else 2)
     return [
         _class(objective.labels, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)
     ]
+
+
+def _spans(
+    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Text]
+) -> list[dict[str, Any]]:
+    objective = experiment.objective
+    assert isinstance(objective, QuestionAnswering)
+    rows = _rows(experiment, tokenizer, texts)
+    logits = {place: out for place, _, out in _computed(experiment, compute, params, tokenizer, rows)}
+    found = answer_all(objective, rows, logits, [text[1] for text in texts])
+    return [
+        {"question": text[0], "context": text[1]} | answer | {"cut": bool(length > rows.question)}
+        for text, answer, length in zip(texts, found, rows.corpus.first, strict=True)
+    ]
+
+
+def _rows(experiment: Experiment, tokenizer: Any, texts: list[Text]) -> Rows:
+    """Returns the rows of texts without labels, each as short as it may be."""
+    objective, data = experiment.objective, experiment.data
+    corpus = unlabelled(texts, tokenizer, objective.reads)
+    buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
+    layout = ("bucket", objective.framing, data.length, 0, buckets)
+    asked = objective.question_length if isinstance(objective, QuestionAnswering) else 0
+    return lay_out(corpus, tokenizer, *layout, whole=True, overlap=data.overlap, question=asked)
+
+
+def _computed(
+    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, rows: Rows
+) -> Iterator[tuple[int, Example, np.ndarray]]:
+    """Yields the number of each row, its example and what is computed of it, batch by batch."""
+    for places in _batches(rows, experiment.data.eval_batch):
+        generator = np.random.default_rng(0)  # nothing is drawn from it
+        examples = [experiment.objective.corrupt(rows.row(place), generator, tokenizer) for place in places]
+        out = np.asarray(compute(params, pad(examples, experiment.data.eval_batch)))
+        yield from zip(places, examples, out, strict=False)
 
 
 def _class(labels: Sequence[str], text: Text, chances_K: np.ndarray) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands on a trunk: a vocabulary, a class for a row, or a class for each token. Logits are float32."""
+"""What stands on a trunk: a vocabulary, a class for a row or for each token, a span. Logits are float32."""
 
 import math
 from collections.abc import Callable
@@ -134,6 +134,18 @@ class TaggingHead(nn.Module):
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BLD = nn.Dropout(self.dropout, deterministic=not train)(x_BLD.astype(jnp.float32))
         return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BLD)
+
+
+class SpanHead(nn.Module):
+    """Hidden states [B, L, D] -> logits [B, L, 2] of a span's start and end (Devlin et al. 2019, section 4.2)."""
+
+    dropout: float = 0.0
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+
+    @nn.compact
+    def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
+        x_BLD = nn.Dropout(self.dropout, deterministic=not train)(x_BLD.astype(jnp.float32))
+        return Linear(2, kernel_init=self.kernel_init, name="output")(x_BLD)
 
 
 class CRFHead(nn.Module):

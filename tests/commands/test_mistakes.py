@@ -18,10 +18,17 @@ TRAIN = ["train", "quickstart_mlm", "--tiny", "--quiet", "parallel.devices=1"]
 PACKAGE = ["train", "quickstart_package", "--tiny", "--quiet", "parallel.devices=1"]
 ROLES = ["train", "stdlib_roles", "--tiny", "--quiet", "parallel.devices=1"]
 SHOW = ["show", "quickstart_mlm"]
+SQUAD = ["train", "squad", "--tiny", "--quiet", "parallel.devices=1"]
+SHOW_SQUAD = ["show", "squad"]
 SHOW_TEXTS = ["show", "addition_lstm"]
 CAUSAL = ["train", "quickstart_clm", "--tiny", "--quiet", "parallel.devices=1"]
 STREAM = ["data.layout=stream", "model.positions=learned"]
 GENERATE = ["generate", "FILES/quickstart_clm", "--prompt", "a"]
+
+
+def _squad(answers):
+    asked = b'{"question": "a?", "answers": ' + answers + b"}"
+    return b'{"data": [{"paragraphs": [{"context": "a b", "qas": [' + b", ".join([asked] * 40) + b"]}]}]}"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +52,12 @@ def files(tmp_path_factory):
         "blank.txt": b"\n \n",
         "vocab.txt": b"a\nb\n",
         "bad.conll": b"EU B-ORG\nrejects\n\n",
+        "bad.squad": b'{"data": [\n{"title": }',
+        "keys.squad": b'{"data": [{"paragraphs": [{"qas": []}]}]}',
+        "list.squad": b"[1]",
+        "answers.squad": _squad(b"[{}]"),
+        "offset.squad": _squad(b'[{"text": "b", "answer_start": 0}]'),
+        "question.jsonl": b'{"question": "a?", "context": "b"}\n{"question": "a?"}\n',
         "file": b"",
     }
     for name, content in contents.items():
@@ -127,6 +140,9 @@ MISTAKES = {
     "vocabulary below none": ([*SHOW, "model.vocab_size=-1"], "model.vocab_size=-1"),
     "dropout": ([*SHOW, "model.dropout=1"], "model.dropout=1.0 must be at least 0 and less than 1"),
     "dropout, rnn": ([*SHOW, "model=rnn", "model.dropout=2"], "model.dropout=2.0"),
+    "offsets": ([*SHOW_SQUAD, "objective.offsets=keep"], "refuse, find, drop"),
+    "score": ([*SHOW_SQUAD, "objective.score=bleu"], "squad, cmrc2018"),
+    "no best": ([*SHOW_SQUAD, "objective.n_best=0"], "objective.n_best=0 must be at least 1"),
     "dropout, head": ([*SHOW, "objective=tagging", "objective.dropout=-1"], "objective.dropout=-1.0"),
     "smoothing": ([*SHOW, "objective=clm", "objective.label_smoothing=1"], "objective.label_smoothing=1.0"),
     "pool": ([*SHOW, "objective=classification", "objective.pool=max"], "first, mean"),
@@ -244,6 +260,22 @@ MISTAKES = {
     "malformed tsv": ([*PACKAGE, "data=tsv:FILES/bad.tsv"], "bad.tsv:3"),
     "malformed csv": ([*PACKAGE, "data=csv:FILES/bad.csv"], "bad.csv:2"),
     "malformed conll": ([*ROLES, "data=conll:FILES/bad.conll"], "bad.conll:2"),
+    "malformed squad": ([*SQUAD, "data=squad:FILES/bad.squad"], "bad.squad:2: expected the JSON of SQuAD"),
+    "squad without contexts": (
+        [*SQUAD, "data=squad:FILES/keys.squad"],
+        "a text 'context' in data[0].paragraphs[0], found qas",
+    ),
+    "squad of another form": ([*SQUAD, "data=squad:FILES/list.squad"], "a list 'data' in the file, found [1]"),
+    "answers of another form": ([*SQUAD, "data=squad:FILES/answers.squad"], "expected answers as"),
+    "wrong offset": ([*SQUAD, "data=squad:FILES/offset.squad"], "set objective.offsets=find"),
+    "wrong offset, check": (
+        ["check", *SQUAD[1:3], "data=squad:FILES/offset.squad"],
+        "'b' does not stand at character 0",
+    ),
+    "no answers": ([*SQUAD, "data=stdlib/summary", "data.source.pair=summary"], "has no 'answers'"),
+    "no context": ([*SQUAD, "data=stdlib/summary"], "has no 'pair'"),
+    "questions without answers": ([*SQUAD, "data=stdlib/questions_v2"], "set objective.no_answer=true"),
+    "questions packed": ([*SQUAD, "data.layout=pack"], "use pad or bucket"),
     "column": ([*PACKAGE, "data=tsv:FILES/good.tsv", "data.source.label=class"], "class"),
     "kind of source": ([*TRAIN, "data=txt:FILES/latin.txt"], "txt"),
     "unknown tfds": ([*TRAIN, "data=tfds:no_such_set"], "no_such_set"),
@@ -276,6 +308,14 @@ MISTAKES = {
     "average of too many": (["eval", "FILES/quickstart_mlm", "--step", "average:9"], "train with run.keep=9"),
     "average of none": (["eval", "FILES/quickstart_mlm", "--step", "average:0"], "no checkpoint of step average:0"),
     "step that is nearly one": (["eval", "FILES/quickstart_mlm", "--step", "²"], "no checkpoint of step ²"),
+    "threshold of a run without": (
+        ["predict", "FILES/quickstart_mlm", "--text", "a", "--threshold", "1"],
+        "objective.no_answer=true",
+    ),
+    "question without context": (
+        ["predict", "FILES/quickstart_mlm", "--file", "FILES/question.jsonl"],
+        "question.jsonl:2: expected texts",
+    ),
     "empty prompt": (["generate", "FILES/quickstart_clm", "--prompt", ""], "the prompt is empty"),
     "long prompt": ([*GENERATE[:3], "a" * 60], "the prompt (60 tokens) and 100 new ones exceed"),
     "generating without a run": (["generate", "FILES/nothing", "--prompt", "a"], "holds no checkpoint"),

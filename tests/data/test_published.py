@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seqjax.data.questions import answers
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
 
@@ -32,6 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "words": tfds.features.Sequence(text),
                 "tags": tfds.features.Sequence(tfds.features.ClassLabel(names=["O", "B-X"])),
                 "score": np.float32,
+                "answers": tfds.features.Sequence({"text": text, "answer_start": np.int32}),
             }
             return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
@@ -48,6 +50,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         "words": ["a"] * number,
                         "tags": ["B-X"] * number,
                         "score": number + 0.3,
+                        "answers": [{"text": "ï", "answer_start": 2}] * (number % 2),
                     },
                 )
 
@@ -82,6 +85,15 @@ def test_published_records_have_names_and_text(in_data_dir: Path):
     assert "label" not in found["naïve 0"]
     assert records.labels == ("bad", "good")
     assert list(pickle.loads(pickle.dumps(records))) == list(records)
+
+
+def test_published_answers_have_text_and_offset(in_data_dir: Path):
+    records = open_split(Source(train="tfds:small_reviews", text="sentence"), "train")
+    for row in records:
+        found = answers(row, "here")
+        assert found == [("ï", 2)] * (int(row["text"].split()[1]) % 2)
+        for _, start in found:
+            assert row["text"][start] == "ï"
 
 
 def test_published_slices_and_chosen_splits(in_data_dir: Path):

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from seqjax.data import stdlib
+from seqjax.data.questions import answers
 from seqjax.data.sources import Source, open_split
-from seqjax.data.stdlib_syntax import TAGS, SourceFile, documentation, passages, roles, summaries
+from seqjax.data.stdlib_syntax import TAGS, SourceFile, documentation, passages, questions, roles, summaries
 from seqjax.errors import UserError
 
 
@@ -35,7 +36,7 @@ def test_no_file_and_no_text_is_in_two_splits_of_any_config():
             assert len(records) >= 40
             for row in records:
                 assert split_of.setdefault(row["file"], split) == split, (config, row["file"])
-                text = row["text"] if "text" in row else "\n".join(row["words"])
+                text = row["text"] + row.get("pair", "") if "text" in row else "\n".join(row["words"])
                 assert isinstance(text, str)
                 assert text not in texts, (config, row["file"], texts[text])
                 texts[text] = row["file"]
@@ -236,6 +237,40 @@ def test_summaries(docstring: str, expected: str | None):
 
 def test_a_function_on_one_line_has_no_summary():
     assert not list(summaries(*snippet('def f(): "Return nothing at all."; return\n')))
+
+
+def test_questions_of_a_function():
+    text = (
+        "# né\nclass A:\n    def né(self, a, é='né', *, b, c=(1,\n  2)):\n        return (a +\n            é)\n"
+        "    def many(self):\n        if self:\n            return 1\n        return 2\n"
+        "    def outer(self):\n        def inner(): return 1\n"
+        "    async def nothing(self): pass\n"
+    )
+    found = list(questions(*snippet(text)))
+    assert {question: [answer for answer, _ in answers] for question, _, answers in found} == {
+        "What does né return?": ["a +\n            é"],
+        "What is the default of a in né?": [],
+        "What is the default of é in né?": ["'né'"],
+        "What is the default of b in né?": [],
+        "What is the default of c in né?": ["(1,\n  2)"],
+        "What does inner return?": ["1"],
+        "What does nothing return?": [],
+    }
+    for _, context, spans in found:
+        assert context in text
+        assert context.startswith(("def", "async def"))
+        for answer, start in spans:
+            assert context[start:].startswith(answer)
+
+
+def test_answers_of_the_corpus_stand_where_it_says():
+    for config, answered in (("questions", {True}), ("questions_v2", {True, False})):
+        seen = set()
+        for record in open_split(Source(train=f"stdlib/{config}"), "validation"):
+            found = answers(record, "here")
+            assert all(record["pair"].startswith(text, start) and text for text, start in found)
+            seen.add(bool(found))
+        assert seen == answered
 
 
 # Preparation.

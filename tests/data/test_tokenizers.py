@@ -77,6 +77,20 @@ def test_decoding_leaves_out_special_tokens(trained: Tokenizer):
         trained.decode([trained.size])
 
 
+def test_spans_are_where_the_ids_come_from(trained: Tokenizer):
+    for text, (ids, spans) in zip([*CORPUS, *ODD], trained.encode_spans([*CORPUS, *ODD]), strict=True):
+        assert ids == trained.encode(text)
+        assert spans.shape == (len(ids), 2)
+        assert (np.diff(spans.ravel()[::2]) >= 0).all()  # in order
+        assert (spans[:, 0] <= spans[:, 1]).all()
+        assert not len(spans) or spans.max() <= len(text)
+        for index, (start, stop) in zip(ids, spans.tolist(), strict=True):
+            piece = trained.decode([index]).strip().removeprefix("##")
+            if piece.isalnum() and (piece + text[start:stop]).isascii():
+                assert text[start:stop].strip().lower() == piece.lower()
+    assert len(trained.encode_spans(["\ud800 x"])[0][0]) == len(trained.encode("\ud800 x"))
+
+
 def test_every_word_has_ids(trained: Tokenizer):
     words = ["The", "", "quick", "fo x", "\u200b", "北京", "end."]
     ids, index = trained.encode_words(words)

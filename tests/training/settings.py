@@ -22,6 +22,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.training.optimizers import Optimizer
@@ -31,6 +32,7 @@ from seqjax.training.run import train
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
     "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
+    "answers": QuestionAnswering(no_answer=True),
 }  # fmt: skip
 ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
 
@@ -59,6 +61,12 @@ def text(folder, documents=60):
     lines = [" ".join(chooser.choices(words, k=chooser.choice([1, 2, 5, 30]))) for _ in range(documents)]
     path = folder / "corpus.txt"
     path.write_text("\n".join(lines) + "\n")
+    asked = (
+        {"text": line[:9], "pair": line, "answers": [{"text": line[-3:], "answer_start": len(line) - 3}]}
+        for line in lines
+        if len(line) > 3
+    )
+    path.with_suffix(".jsonl").write_text("".join(json.dumps(record) + "\n" for record in asked))
     return f"text:{path}"
 
 
@@ -77,11 +85,13 @@ def experiment(spec, objective="clm", **changes):
     layout = next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts)
     if objective == "strips":  # a model that goes on from the state in which the batch before left it
         model, layout = RNNConfig(width=16, dropout=0.1), "strips"
+    if objective == "answers":
+        spec = spec.replace("text:", "jsonl:").replace(".txt", ".jsonl")
     run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
     return Experiment(
         name=f"test-{objective}",
         data=Data(
-            source=Source(train=spec, unit="line", holdout=0.2),
+            source=Source(train=spec, unit="line", holdout=0.2, pair="pair" if objective == "answers" else ""),
             tokenizer="bytes",
             length=32,
             batch=8,

@@ -17,6 +17,7 @@ from seqjax.models.model import build, initialise
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients
@@ -28,13 +29,15 @@ RECORDS = [
         "label": "xyz"[len(text) % 3],
         "words": text.split(),
         "tags": ["BO"[len(w) % 2] for w in text.split()],
+        "pair": text[::-1] + " " + text,
+        "answers": [{"text": text[-1], "answer_start": 0}] * (len(text) % 3 > 0),
     }
     for text in TEXTS
 ]
 TAGGED = [record | {"tags": ["B-T" if tag == "B" else "O" for tag in record["tags"]]} for record in RECORDS]
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "classification": Classification(labels=("x", "y", "z")),
-    "tagging": Tagging(labels=("O", "B-T")),
+    "tagging": Tagging(labels=("O", "B-T")), "answers": QuestionAnswering(no_answer=True),
 }  # fmt: skip
 
 
