@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Five pretraining objectives at equal cost, then the same fine-tuning from each and from random initialisation.
 
-    SEQJAX_DATA=... python -m benchmarks.quality.ladder [--corpus docs ptb] [--steps 600] [--seeds 3] [--into FOLDER]
+    SEQJAX_DATA=... python -m benchmarks.quality.ladder [--corpus docs ptb] [--steps 600] [--tune 200] [--seeds 3]
+        [--into FOLDER]
 
 Models of about 3M parameters (4 layers of width 192 and 4,096 ids of the corpus; the encoder-decoder has 2 + 2 layers,
 the detector's generator a quarter of the width), the same tokenizer, places read and optimiser for all, the published
@@ -32,6 +33,7 @@ from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint
+from seqjax.training.environment import keep_memory
 from seqjax.training.optimizers import Optimizer
 
 OBJECTIVES: dict[str, tuple[Any, str]] = {  # with the layout of its rows
@@ -89,7 +91,7 @@ def pretraining(name: str, source: Source, steps: int) -> Experiment:
     )
 
 
-def tuning(base: Experiment, source: Source, tokenizer: Path, init_from: str, seed: int) -> Experiment:
+def tuning(base: Experiment, source: Source, tokenizer: Path, steps: int, init_from: str, seed: int) -> Experiment:
     """Returns the run that classifies."""
     return dataclasses.replace(
         base,
@@ -98,7 +100,7 @@ def tuning(base: Experiment, source: Source, tokenizer: Path, init_from: str, se
         model=dataclasses.replace(base.model, dropout=0.1),
         objective=Classification(pool="mean"),
         optimizer=Optimizer(peak_lr=3e-3, warmup=20),
-        run=Run(steps=200, log_every=20, eval_every=50, metric="accuracy", direction="max", seed=seed),
+        run=Run(steps=steps, log_every=20, eval_every=max(1, steps // 4), metric="accuracy", direction="max", seed=seed),
         init_from=init_from,
     )
 
@@ -108,23 +110,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", nargs="+", choices=("docs", "ptb"), default=("docs", "ptb"))
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--tune", type=int, default=200, help="updates of fine-tuning")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--into", type=Path, default=Path("runs/ladder"))
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
+    keep_memory()
     table: list[dict[str, Any]] = []
     for source_name in options.corpus:
-        source = corpus(source_name, options.into)
+        text_source = corpus(source_name, options.into)
         for name in [*OBJECTIVES, "random"]:
             slug = f"{source_name}-{name}".replace(" + ", "-").replace(" ", "-").lower()
-            base = pretraining("MLM" if name == "random" else name, source, options.steps)
+            base = pretraining("MLM" if name == "random" else name, text_source, options.steps)
             tokenizer = options.into / f"{source_name}-mlm" / "tokenizer" / "tokenizer.json"
             if name != "random":
                 done(base, options.into / slug)
             row: dict[str, Any] = {"corpus": source_name, "objective": name}
             init_from = "" if name == "random" else str(options.into / slug)
             for labelled in ("package", "sst2"):
-                tune = functools.partial(tuning, base, task(labelled, options.into), tokenizer, init_from)
+                source = task(labelled, options.into)
+                tune = functools.partial(tuning, base, source, tokenizer, options.tune, init_from)
                 row[labelled] = accuracies(tune, f"{options.into / slug}-{labelled}", options.seeds)
             if name != "random":
                 experiment, _ = checkpoint.load(options.into / slug)
