@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 from seqjax.arguments import parser
+from seqjax.training.environment import take_huge_pages
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,9 +42,8 @@ def _call(arguments: list[str] | None) -> int:
         return 0
     from seqjax import commands
     from seqjax.errors import FILES, Diverged, UserError
-    from seqjax.training.environment import keep_compiled_programs, keep_memory
+    from seqjax.training.environment import keep_compiled_programs
 
-    keep_memory()
     keep_compiled_programs()
     try:
         result, text = commands.COMMANDS[command](**options)
@@ -72,4 +72,5 @@ def _parse(arguments: list[str] | None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    take_huge_pages()
     sys.exit(main())

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from seqjax.training.environment import take_huge_pages
+
 SIZES = {"gpt2": (4, 256, 32_000), "bert": (8, 128, 30_522)}  # rows, length, vocabulary
 
 
@@ -57,10 +59,8 @@ def ours(model: str, dtype: str) -> Callable[[], float]:
     from seqjax.objectives.clm import CLM
     from seqjax.objectives.mlm import MLM
     from seqjax.training import optimizers
-    from seqjax.training.environment import keep_memory
     from seqjax.training.step import initial_state, train_step
 
-    keep_memory()  # as launch.py does
     rows, length, vocabulary = SIZES[model]
     rng = np.random.default_rng(0)
     batch: dict[str, Any] = {"tokens": rng.integers(5, vocabulary, (rows, length), dtype=np.int32)}
@@ -139,6 +139,8 @@ def main() -> None:
     parser.add_argument("--side", choices=("seqjax", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
+        if options.side == "seqjax":
+            take_huge_pages()  # as launch.py does
         run = {"seqjax": ours, "torch": theirs}[options.side](options.model, options.dtype)
         losses = [run(), run()]
         seconds = []

@@ -24,7 +24,7 @@ from seqjax.experiment import Experiment, Run
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.supervised import Classification
-from seqjax.training.environment import keep_memory
+from seqjax.training.environment import take_huge_pages
 from seqjax.training.optimizers import Optimizer
 
 
@@ -52,7 +52,6 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=Path("runs/chinese"))
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
-    keep_memory()
     source, counts = reviews(options.into)
     vocabulary = options.into / "vocab.txt"
     vocabulary.write_text(text("vocab_bert_chinese", "vocab.txt.gz"), encoding="utf-8")
@@ -94,4 +93,5 @@ def _seeded(tuning: Experiment, init_from: str, seed: int) -> Experiment:
 
 
 if __name__ == "__main__":
+    take_huge_pages()
     main()

@@ -33,7 +33,7 @@ from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint
-from seqjax.training.environment import keep_memory
+from seqjax.training.environment import take_huge_pages
 from seqjax.training.optimizers import Optimizer
 
 OBJECTIVES: dict[str, tuple[Any, str]] = {  # with the layout of its rows
@@ -100,7 +100,9 @@ def tuning(base: Experiment, source: Source, tokenizer: Path, steps: int, init_f
         model=dataclasses.replace(base.model, dropout=0.1),
         objective=Classification(pool="mean"),
         optimizer=Optimizer(peak_lr=3e-3, warmup=20),
-        run=Run(steps=steps, log_every=20, eval_every=max(1, steps // 4), metric="accuracy", direction="max", seed=seed),
+        run=Run(
+            steps=steps, log_every=20, eval_every=max(1, steps // 4), metric="accuracy", direction="max", seed=seed
+        ),
         init_from=init_from,
     )
 
@@ -115,7 +117,6 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=Path("runs/ladder"))
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
-    keep_memory()
     table: list[dict[str, Any]] = []
     for source_name in options.corpus:
         text_source = corpus(source_name, options.into)
@@ -150,4 +151,5 @@ def line(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    take_huge_pages()
     main()

@@ -62,9 +62,9 @@ def _contract_backward(spec: str, dtype: jnp.dtype, saved: Any, g: jax.Array) ->
 def _over_rows(a_NI: jax.Array, b_NJ: jax.Array) -> jax.Array:
     """Returns float32 a.T @ b.
 
-    XLA on CPU has bfloat16 products only for a left operand whose last axis is summed over; others it does in float32, at
-    half the speed, and it folds every transposition into the product before it chooses. It does not see through a
-    loop. The columns added keep rows from starting at multiples of a power of two, where they would share cache lines.
+    XLA on CPU has bfloat16 products only for a left operand whose last axis is summed over; others it does in float32,
+    at half the speed, and it folds every transposition into the product before it chooses. It does not see through a
+    loop. The columns added keep rows from starting at multiples of a power of two, where they share cache lines.
     """
 
     def plain(a_NI: jax.Array, b_NJ: jax.Array) -> jax.Array:

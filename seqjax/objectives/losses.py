@@ -33,7 +33,7 @@ def correct(logits: jax.Array, targets: Array) -> jax.Array:
 
 
 def _is_target(logits: jax.Array, targets: Array) -> jax.Array:
-    """Returns bool [..., V]; compared, not gathered, as the gradient of a gather is a scatter into [..., V] of zeros."""
+    """Returns bool [..., V]: compared, not gathered, as a gather's gradient is a scatter into [..., V] of zeros."""
     return jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1) == targets[..., None]
 
 

@@ -2,34 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run asks of the machine it runs on."""
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
 
-FAULTS = """
-import resource, sys
-import jax, jax.numpy as jnp
-from seqjax.training.environment import keep_memory
+PROGRAM = """
+import os, sys
+from seqjax.training.environment import take_huge_pages
 
-jax.config.update("jax_platforms", "cpu")
-assert sys.argv[1] == "as it is" or keep_memory()
-step = jax.jit(lambda x: x + 1)
-x = jnp.zeros(16_000_000)  # 64 MB
-for _ in range(5):
-    step(x).block_until_ready()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
-    step(x).block_until_ready()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print("begun", flush=True)
+take_huge_pages()
+print(os.environ["GLIBC_TUNABLES"], *sys.argv[1:])
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
-def test_kept_memory_is_not_mapped_anew():
-    def faults(how):
-        command = [sys.executable, "-c", FAULTS, how]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-    assert faults("kept") * 10 < faults("as it is")
+@pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])
+def test_a_program_starts_anew_with_huge_pages_unless_told_otherwise(own):
+    environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    environment |= {"GLIBC_TUNABLES": own} if own else {}
+    command = [sys.executable, "-c", PROGRAM, "two words", "--more"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    begun = ["begun"] if own else ["begun", "begun"]
+    assert output.splitlines() == [*begun, f"{own or 'glibc.malloc.hugetlb=1'} two words --more"]
