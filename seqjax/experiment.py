@@ -18,6 +18,7 @@ from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
@@ -43,6 +44,7 @@ Objectives = (
     | TextToText
     | Classification
     | Tagging
+    | MultipleChoice
 )
 
 

@@ -49,7 +49,7 @@ BATCH_KEYS: dict[str, tuple[str, type]] = {
     "mlm_positions": ("BP", np.int32),
     "mlm_targets": ("BP", np.int32),
     "mlm_weights": ("BP", np.float32),
-    "label": ("B", np.int32),
+    "label": ("B", np.int32),  # the class of the row, or of several texts in it the number of the right one
     "label_weight": ("B", np.float32),
     "tags": ("BL", np.int32),
     "tag_weights": ("BL", np.float32),  # 1 on the first piece of each word, 0 elsewhere

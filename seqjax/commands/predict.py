@@ -14,14 +14,14 @@ from seqjax.evaluation.predict import Text, predict
 from seqjax.training import checkpoint
 
 Result = tuple[Any, str]
-PAIR = "\t"  # between the two texts of a pair, on a line or in --text
+TAB = "\t"  # between the two texts of a pair, or a text and its choices, on a line or in --text
 
 
 def predict_texts(folder: str, text: list[str] | None, file: str | None, out: str | None, encoding: str) -> Result:
     """Predicts of each --text, or of each line of --file; with --out as JSON lines into a new file, in order.
 
-    A tab stands between the two texts of a pair. What is written to --out is there line by line as it is predicted; the
-    file takes its name when all of it is.
+    A tab stands between the two texts of a pair, and between a text and its choices. What is written to --out is there
+    line by line as it is predicted; the file takes its name when all of it is.
     """
     if (text is None) == (file is None):
         raise UserError("give either --text (perhaps several times) or --file")
@@ -43,12 +43,11 @@ def predict_texts(folder: str, text: list[str] | None, file: str | None, out: st
 
 
 def _text(line: str) -> Text:
-    first, tab, second = line.partition(PAIR)
-    return (first, second) if tab else line
+    return tuple(line.split(TAB)) if TAB in line else line
 
 
 def _line(result: dict[str, Any]) -> str:
-    shown = result["text"] if "pair" not in result else f"{result['text']} | {result['pair']}"
+    shown = " | ".join([result["text"], *([result["pair"]] if "pair" in result else result.get("choices", []))])
     if "label" in result:
         return f"{result['label']}  {result['probability']:.4f}  {shown}"
     if "tags" in result:

@@ -22,12 +22,12 @@ from seqjax.config import unknown
 from seqjax.data.cache import cache_dir
 from seqjax.errors import UserError
 
-_FORMAT = 1  # part of each folder's name: raise it when what stands in a folder changes
+_FORMAT = 2  # part of each folder's name: raise it when what stands in a folder changes
 _BATCH = 512  # records tokenised in one call
 
 
 class Records(Protocol):
-    """Random access to dicts with `text` (and `pair`, `label`) or `words` and `tags`; see `seqjax.data.sources`."""
+    """Random access to dicts with `text` (and `pair`, `choices`, `label`) or `words` and `tags`; see `data.sources`."""
 
     fingerprint: str
     labels: tuple[str, ...]
@@ -58,6 +58,7 @@ class Corpus:
       label: int32 [documents], or None.
       tags: int32 like tokens: the tag of the word that begins here, -1 elsewhere; or None.
       pair: whether documents are pairs of texts.
+      choices: how many documents, one after the other, are of one record and stand in one row.
       bytes: of the original text in UTF-8.
       hash: sha256 of all of the above.
     """
@@ -70,6 +71,7 @@ class Corpus:
     pair: bool
     bytes: int
     hash: str
+    choices: int = 1
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -81,8 +83,8 @@ class Corpus:
 
 
 def label_names(records: Records, reads: str) -> tuple[str, ...]:
-    """Returns the names of the classes ("label") or tags ("tags") of the training records, sorted unless declared."""
-    if reads == "label":
+    """Returns the names of the tags ("tags") or else the classes of the training records, sorted unless declared."""
+    if reads != "tags":
         return records.labels or tuple(sorted({_field(records, i, "label") for i in range(len(records))}))
     names = records.labels or {tag for i in range(len(records)) for tag in _field(records, i, "tags")}
     return tuple(sorted(names, key=lambda tag: (tag != "O", tag)))
@@ -94,11 +96,13 @@ def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[
     Args:
       records: what to tokenise.
       tokenizer: by what.
-      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class) or "tags" (words and their tags).
+      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "choices" (text, choices, and the
+        class of the right one) or "tags" (words and their tags).
       labels: names of classes or tags; their order gives the ids.
 
     Raises:
-      UserError: no records, a record without the field that is read, or a label that is not among `labels`.
+      UserError: no records, a record without the field that is read, a label that is not among `labels`, or another
+        number of choices than of labels.
     """
     if not len(records):
         raise UserError("the data holds no records")
@@ -118,14 +122,18 @@ def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[
     return _read(folder)
 
 
-def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads: str) -> Corpus:
+def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads: str) -> Corpus:
     """Returns texts that have no labels as a corpus in memory; the class or tag of each word is the first.
 
     Args:
-      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces.
+      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces, for "choices" a text and
+        its choices.
       tokenizer: by what.
       reads: as for `tokenise`.
     """
+    choices = len(texts[0]) - 1 if reads == "choices" else 1
+    if reads == "choices":
+        texts = [(text[0], choice) for text in texts for choice in text[1:]]
     pair = not isinstance(texts[0], str)
     tags: np.ndarray | None = None
     if reads == "tags":
@@ -141,8 +149,8 @@ def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads
             documents = [a + b for a, b in zip(documents, seconds, strict=True)]
     tokens = np.concatenate([np.asarray([*ids, tokenizer.eos], np.int32) for ids in documents])
     offsets = np.concatenate([[0], np.cumsum([len(ids) + 1 for ids in documents])]).astype(np.int64)
-    label = np.zeros(len(texts), np.int32) if reads == "label" else None
-    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "")
+    label = None if reads == "tags" else np.zeros(len(texts), np.int32)
+    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "", choices)
 
 
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str]) -> None:
@@ -150,6 +158,7 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
     lengths, firsts, numbers = [], [], []
     tags: list[int] = []
     pair, size = False, 0
+    each = range(len(labels) if reads == "choices" else 1)  # documents of a record
     with open(folder / "tokens.bin", "wb") as out:
         for start in _progress(range(0, len(records), _BATCH), len(records)):
             places = range(start, min(start + _BATCH, len(records)))
@@ -165,10 +174,16 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 texts = [_field(records, i, "text") for i in places]
                 size += sum(len(text.encode()) for text in texts)
                 documents = tokenizer.encode_batch(texts)
+                if reads in ("label", "choices"):
+                    numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places for _ in each]
+                if reads == "choices":
+                    documents = [ids for ids in documents for _ in each]
                 firsts += [len(ids) for ids in documents]
-                if reads == "label":
-                    numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places]
-                if reads == "pair" or (reads == "label" and "pair" in records[start]):
+                if reads == "choices":
+                    pair = True
+                    ends = tokenizer.encode_batch([text for i in places for text in _choices(records, i, labels)])
+                    documents = [a + b for a, b in zip(documents, ends, strict=True)]
+                elif reads == "pair" or (reads == "label" and "pair" in records[start]):
                     pair = True
                     seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
                     documents = [a + b for a, b in zip(documents, seconds, strict=True)]
@@ -177,7 +192,7 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 lengths.append(len(ids) + 1)
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
     np.save(folder / "first.npy", np.asarray(firsts, np.int64))
-    if reads == "label":
+    if reads in ("label", "choices"):
         np.save(folder / "label.npy", np.asarray(numbers, np.int32))
     if reads == "tags":
         np.save(folder / "tags.npy", np.asarray(tags, np.int32))
@@ -185,7 +200,7 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
     for path in sorted(folder.iterdir()):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    meta = {"dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest()}
+    meta = {"dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest(), "choices": len(each)}
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
@@ -198,7 +213,8 @@ def _read(folder: Path) -> Corpus:
 
     offsets, first = np.load(folder / "offsets.npy", mmap_mode="r"), np.load(folder / "first.npy", mmap_mode="r")
     tokens = np.memmap(folder / "tokens.bin", meta["dtype"], mode="r")
-    return Corpus(tokens, offsets, first, load("label"), load("tags"), meta["pair"], meta["bytes"], meta["hash"])
+    facts = (meta["pair"], meta["bytes"], meta["hash"], meta["choices"])
+    return Corpus(tokens, offsets, first, load("label"), load("tags"), *facts)
 
 
 def _begun_words(tokenizer: Encoder, words: list[str]) -> tuple[list[int], list[int]]:
@@ -220,6 +236,16 @@ def _number(label: str, labels: Sequence[str], records: Records, index: int) -> 
             f"record {index + 1}: {unknown('label', str(label), list(labels))} (labels of the training data)"
         )
     return list(labels).index(label)
+
+
+def _choices(records: Records, index: int, labels: Sequence[str]) -> list[str]:
+    choices = _field(records, index, "choices")
+    if len(choices) != len(labels):
+        raise UserError(
+            f"record {index + 1} has {len(choices)} choices, but {len(labels)} labels name them ({', '.join(labels)}); "
+            "set data.source.choices, or objective.labels"
+        )
+    return choices
 
 
 def _progress(batches: range, total: int) -> Iterable[int]:

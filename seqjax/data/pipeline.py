@@ -316,5 +316,6 @@ def _texts(records: Any) -> Iterator[str]:
         for name in ("text", "pair"):
             if name in record:
                 yield record[name]
+        yield from record.get("choices", ())
         if "words" in record:
             yield " ".join(record["words"])

@@ -234,6 +234,8 @@ def lay_out(
     else:
         extra = 0 if framing == "bare" else 3 if corpus.pair else 2
         sequences, shared = corpus.lengths, 0
+    if whole and corpus.choices > 1:
+        return _side_by_side(corpus, vocabulary, layout, framing, width, buckets)
     if whole and corpus.tags is not None:
         shared = min(overlap, (width - extra) // 2)
         windows = cut(sequences, width - extra, shared)
@@ -254,6 +256,24 @@ def lay_out(
         sizes = sizes if needed is None else needed
         return dataclasses.replace(rows, widths=limits[np.searchsorted(limits, sizes)])
     return rows
+
+
+def _side_by_side(
+    corpus: Corpus, vocabulary: Vocabulary, layout: str, framing: str, width: int, buckets: Sequence[int]
+) -> Rows:
+    """Returns one row for each record of several pairs, each cut to its equal part of the row."""
+    special, room = 3, width // corpus.choices
+    if room < SHORTEST:
+        least = SHORTEST * corpus.choices
+        raise UserError(f"data.length={width} leaves no room for {corpus.choices} choices; use at least {least}")
+    stop = np.minimum(corpus.lengths, room - special)
+    windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
+    bounds = np.arange(0, len(corpus) + 1, corpus.choices)
+    widths = np.full(len(bounds) - 1, width)
+    if layout == "bucket":
+        limits = np.array(sorted({*buckets, width}))
+        widths = limits[np.searchsorted(limits, np.add.reduceat(stop + special, bounds[:-1]))]
+    return Rows(corpus, windows, bounds, widths, framing, vocabulary)
 
 
 def _one_each(corpus: Corpus, windows: np.ndarray, width: int, framing: str, vocabulary: Vocabulary) -> Rows:

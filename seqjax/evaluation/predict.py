@@ -16,6 +16,7 @@ from seqjax.data.rows import Rows, lay_out
 from seqjax.errors import UserError
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.tags import entities, parts
@@ -25,7 +26,7 @@ TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
 PREDICTED = Classification | Tagging | TextToText  # objectives of runs that can be asked
 
-Text = str | tuple[str, str]
+Text = str | tuple[str, ...]
 
 
 def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Iterable[Text]) -> Iterator[dict[str, Any]]:
@@ -35,13 +36,14 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
       experiment: of the run, as `seqjax.load` gives it; its objective says what is predicted.
       params: of the run.
       tokenizer: of the run.
-      texts: each one text, or a pair of two; of a tagging model words between spaces.
+      texts: each one text, or a pair of two; of a tagging model words between spaces; of a model that chooses a text
+        and its choices.
 
     Yields:
-      With "text" (and "pair"): of a classifier "label", "probability" and "probabilities" ({label: probability}); of a
-      tagger "words", "tags" and, where the tags have a scheme, "entities" ({"type", "text", "start", "stop"} in
-      words); of an encoder-decoder "answer". "cut" is true where a text is longer than the model was trained to read; a
-      tagger reads such a text in several parts.
+      With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
+      "probabilities" ({label: probability}); of a tagger "words", "tags" and, where the tags have a scheme, "entities"
+      ({"type", "text", "start", "stop"} in words); of an encoder-decoder "answer". "cut" is true where a text is longer
+      than the model was trained to read; a tagger reads such a text in several parts.
 
     Raises:
       UserError: a run of another objective; texts and pairs beside each other, pairs for anything but a classifier, or
@@ -58,18 +60,28 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
         compute = objective.chances if isinstance(objective, Classification) else objective.predict
         compiled = jax.jit(functools.partial(compute, model.apply))
         ask = functools.partial(_labels, experiment, compiled, params, tokenizer)
-    iterator = _checked(texts, isinstance(objective, Classification))
+    parts = _parts(objective)
+    iterator = _checked(texts, parts)
     while group := list(itertools.islice(iterator, TOGETHER * size)):
         yield from ask(group)
 
 
-def _checked(texts: Iterable[Text], pairs: bool) -> Iterator[Text]:
-    """Yields texts; raises UserError where one is not what the first is, a pair where none may be, or nothing."""
-    first: Text | None = None
+def _parts(objective: Any) -> tuple[int, ...]:
+    """Returns of how many parts a text may be."""
+    if isinstance(objective, MultipleChoice):
+        return (1 + len(objective.labels),)
+    return (1, 2) if isinstance(objective, Classification) else (1,)
+
+
+def _checked(texts: Iterable[Text], parts: tuple[int, ...]) -> Iterator[Text]:
+    """Yields texts; raises UserError where one is not what the first is, has other parts than it may, or nothing."""
+    names = {1: "one text", 2: "a pair of texts, as the first is"}
     for number, text in enumerate(texts, start=1):
-        first = text if first is None else first
-        wanted = "a pair of texts, as the first is" if pairs and not isinstance(first, str) else "one text"
-        if isinstance(text, str) != (wanted == "one text"):
+        count = 1 if isinstance(text, str) else len(text)
+        if number == 1 and count in parts:
+            parts = (count,)
+        if count not in parts:
+            wanted = names[parts[0]] if parts[0] in names else f"a text and its {parts[0] - 1} choices"
             raise UserError(f"text {number}: expected {wanted}, found {text!r:.60}")
         if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
             raise UserError(f"text {number}: expected text, found nothing")
@@ -111,15 +123,16 @@ def _labels(
         for place in range(len(rows)):  # a sentence may take several
             said[rows.windows[place, 0]] += found[place].astype(int).tolist()
         return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
-    cut = corpus.lengths > data.length - (3 if corpus.pair else 2)
-    return [
-        _class(objective.labels, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)
-    ]
+    long = corpus.lengths > data.length // corpus.choices - (3 if corpus.pair else 2)
+    cut = np.any(long.reshape(-1, corpus.choices), axis=1)
+    return [_class(objective, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)]
 
 
-def _class(labels: Sequence[str], text: Text, chances_K: np.ndarray) -> dict[str, Any]:
-    best = int(np.argmax(chances_K))
-    named = {"text": text} if isinstance(text, str) else {"text": text[0], "pair": text[1]}
+def _class(objective: Classification, text: Text, chances_K: np.ndarray) -> dict[str, Any]:
+    labels, best = objective.labels, int(np.argmax(chances_K))
+    named: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "pair": text[1]}
+    if isinstance(objective, MultipleChoice):
+        named = {"text": text[0], "choices": list(text[1:])}
     every = {label: float(chance) for label, chance in zip(labels, chances_K, strict=True)}
     return named | {"label": labels[best], "probability": float(chances_K[best]), "probabilities": every}
 

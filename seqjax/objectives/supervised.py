@@ -52,13 +52,13 @@ class Classification(Objective):
 
     def weights(self, batch: Batch) -> dict[str, jax.Array]:
         """The number of rows."""
-        return {"classification": jnp.sum(batch["label_weight"])}
+        return {self.terms[0]: jnp.sum(batch["label_weight"])}
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats, and how many rows are right."""
         logits_BK = call(apply, params, batch, key)
         loss_B = cross_entropy(logits_BK, batch["label"], self.label_smoothing if key is not None else 0.0)
-        return sums("classification", batch["label_weight"], loss_B, correct(logits_BK, batch["label"]))
+        return sums(self.terms[0], batch["label_weight"], loss_B, correct(logits_BK, batch["label"]))
 
     def chances(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the probability of each class, [B, K]."""

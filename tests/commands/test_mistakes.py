@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 TRAIN = ["train", "quickstart_mlm", "--tiny", "--quiet", "parallel.devices=1"]
 PACKAGE = ["train", "quickstart_package", "--tiny", "--quiet", "parallel.devices=1"]
 ROLES = ["train", "stdlib_roles", "--tiny", "--quiet", "parallel.devices=1"]
+CHOICE = ["train", "xcopa", "--tiny", "--quiet", "parallel.devices=1", "data.buckets=", "data.layout=pad"]
 SHOW = ["show", "quickstart_mlm"]
 SHOW_TEXTS = ["show", "addition_lstm"]
 CAUSAL = ["train", "quickstart_clm", "--tiny", "--quiet", "parallel.devices=1"]
@@ -218,6 +219,10 @@ MISTAKES = {
     "freeze": ([*TRAIN, "optimizer.freeze=^body/"], "matches no parameter"),
     "metric": ([*TRAIN, "run.metric=f1"], "run.metric=f1 is not among the scores"),
     # data
+    "no column of choices": ([*CHOICE, "data=tsv:FILES/good.tsv", "data.source.choices=a,b"], "no column 'a'"),
+    "no choices": ([*CHOICE, "data=tsv:FILES/good.tsv"], "no 'choices'"),
+    "choices without room": ([*CHOICE, "data.length=7"], "data.length=7 leaves no room for 2 choices"),
+    "choices in a stream": ([*CHOICE, "data.layout=stream"], "use pad or bucket"),
     "missing file": ([*TRAIN, "data=text:FILES/nowhere.txt"], "nowhere.txt"),
     "glob without files": ([*TRAIN, "data=text:FILES/*.none"], "*.none"),
     "empty file": ([*TRAIN, "data=text:FILES/empty.txt"], "empty.txt"),

@@ -19,6 +19,7 @@ from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
@@ -31,7 +32,9 @@ from seqjax.training.run import train
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
     "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
+    "choice": MultipleChoice(pool="mean"),
 }  # fmt: skip
+SPECS = {"choice": "made:choice/3"}  # of those that need more than texts
 ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
 
 
@@ -77,11 +80,11 @@ def experiment(spec, objective="clm", **changes):
     layout = next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts)
     if objective == "strips":  # a model that goes on from the state in which the batch before left it
         model, layout = RNNConfig(width=16, dropout=0.1), "strips"
-    run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
+    run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2, eval_rows=48)
     return Experiment(
         name=f"test-{objective}",
         data=Data(
-            source=Source(train=spec, unit="line", holdout=0.2),
+            source=Source(train=SPECS.get(objective, spec), unit="line", holdout=0.2),
             tokenizer="bytes",
             length=32,
             batch=8,

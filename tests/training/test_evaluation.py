@@ -17,6 +17,7 @@ from seqjax.models.model import build, initialise
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients
@@ -26,6 +27,7 @@ RECORDS = [
     {
         "text": text,
         "label": "xyz"[len(text) % 3],
+        "choices": [text[::2], text[::-1], "abc"],
         "words": text.split(),
         "tags": ["BO"[len(w) % 2] for w in text.split()],
     }
@@ -34,7 +36,7 @@ RECORDS = [
 TAGGED = [record | {"tags": ["B-T" if tag == "B" else "O" for tag in record["tags"]]} for record in RECORDS]
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "classification": Classification(labels=("x", "y", "z")),
-    "tagging": Tagging(labels=("O", "B-T")),
+    "tagging": Tagging(labels=("O", "B-T")), "choice": MultipleChoice(labels=("x", "y", "z"), pool="mean"),
 }  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def test_masks_of_an_evaluation_are_the_same_each_time():
     assert not np.array_equal(other["tokens"], first[0]["tokens"])
 
 
-@pytest.mark.parametrize("name", ["classification", "tagging"])
+@pytest.mark.parametrize("name", ["classification", "tagging", "choice"])
 def test_reports_agree_with_the_accuracy_of_the_evaluation(name):
     model, params, dataset = setting(name)
     devices = Devices(Parallel("jit", 1))
@@ -146,9 +148,9 @@ def test_reports_agree_with_the_accuracy_of_the_evaluation(name):
     pairs = predictor(model, dataset, devices)(params, "validation")
     found = report(dataset.objective, pairs)
     assert len(pairs) == len(RECORDS)
-    accuracy = found["accuracy"] if name == "classification" else found["token_accuracy"]
+    accuracy = found["token_accuracy" if name == "tagging" else "accuracy"]
     np.testing.assert_allclose(accuracy, scores["accuracy"], rtol=1e-6)
-    if name == "classification":
+    if name != "tagging":
         assert [pair["gold"] for pair in pairs] == [record["label"] for record in RECORDS]
 
 

@@ -1,0 +1,81 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Logits, losses and gradients of fine-tuning objectives are those of `transformers` with the same weights."""
+
+import jax
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from seqjax.data import tokenizers
+from seqjax.data.pipeline import Data, Dataset
+from seqjax.data.sources import from_records
+from seqjax.interop import folders
+from seqjax.objectives.multiple_choice import MultipleChoice
+from seqjax.objectives.objective import call
+from tests.parity import families
+
+BYTES = tokenizers.build("bytes", list)
+SETTINGS = {
+    "hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 24, "vocab_size": BYTES.size,
+    "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "attn_implementation": "eager",
+}  # fmt: skip
+
+
+def pair(kind, folder, objective, **settings):
+    """Returns their model, ours, and its parameters: the same trunk, pooler and output."""
+    theirs = families.theirs(families.Case("bert", kind, SETTINGS | settings))
+    theirs.bert.save_pretrained(folder)
+    read = folders.load(folder)
+    head = {
+        name: {"kernel": layer.weight.detach().numpy().T, "bias": layer.bias.detach().numpy()}
+        for name, layer in (("pooler", theirs.bert.pooler.dense), ("output", theirs.classifier))
+    }
+    return theirs, objective.build(read.config), {"trunk": read.params["trunk"], "head": head}
+
+
+def dataset(objective, records, **data):
+    return Dataset(Data(layout="pad", **data), objective, BYTES, lambda _: from_records(records))
+
+
+def theirs_reads(rows, length):
+    """Returns their inputs: [begin] text [end] pair [end] of each, padded."""
+    inputs = {
+        name: np.zeros((len(rows), length), np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")
+    }
+    for i, (text, second) in enumerate(rows):
+        a, b = BYTES.encode(text), BYTES.encode(second)
+        ids = [BYTES.bos, *a, BYTES.eos, *b, BYTES.eos]
+        inputs["input_ids"][i, : len(ids)] = ids
+        inputs["attention_mask"][i, : len(ids)] = 1
+        inputs["token_type_ids"][i, len(a) + 2 : len(ids)] = 1
+    return {name: torch.tensor(x) for name, x in inputs.items()}
+
+
+def check(found, wanted, gradient, theirs):
+    """Compares a summed loss, and its gradient at the embeddings, the deepest layer."""
+    np.testing.assert_allclose(found, wanted.detach(), rtol=1e-5)
+    wanted.backward()
+    there = theirs.bert.embeddings.word_embeddings.weight.grad.numpy()
+    np.testing.assert_allclose(gradient["trunk"]["tokens"]["embedding"], there, atol=1e-4)
+    assert np.abs(there).max() > 1e-2
+
+
+def test_multiple_choice(tmp_path):
+    objective = MultipleChoice(labels=("0", "1", "2"), dropout=0.0)
+    theirs, model, params = pair(transformers.BertForMultipleChoice, tmp_path, objective)
+    records = [
+        {"text": "rain fell", "choices": ["it is wet", "dry", "no"], "label": "0"},
+        {"text": "he ate all the bread", "choices": ["so", "he is full", "he ran"], "label": "1"},
+    ]
+    batch = next(dataset(objective, records, length=120, eval_batch=2).evaluation("train", 0))
+    inputs = theirs_reads([(r["text"], choice) for r in records for choice in r["choices"]], 40)
+    out = theirs(**{name: x.reshape(2, 3, -1) for name, x in inputs.items()}, labels=torch.tensor([0, 1]))
+    np.testing.assert_allclose(call(model.apply, params, batch, None), out.logits.detach(), atol=1e-4)
+
+    def loss(params):
+        return objective.loss(model.apply, params, batch, None)[0]["multiple_choice"][0]
+
+    check(*jax.value_and_grad(loss)(params)[:1], 2 * out.loss, jax.grad(loss)(params), theirs)
