@@ -55,7 +55,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         folder="DIR a run's folder",
     )
     predict = add(
-        "predict", "what a fine-tuned run says of texts: classes, tags or answers", folder="DIR a run's folder"
+        "predict", "what a fine-tuned run says of texts: classes, tags, numbers or answers", folder="DIR a run's folder"
     )
     predict.add_argument("--text", action="append", metavar="TEXT", help="one text, or a pair with a tab between")
     predict.add_argument("--file", metavar="FILE", help="a text or a pair on each line; .gz too")

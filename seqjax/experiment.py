@@ -22,6 +22,7 @@ from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
@@ -45,6 +46,7 @@ Objectives = (
     | Classification
     | Tagging
     | MultipleChoice
+    | Regression
 )
 
 

@@ -50,6 +50,7 @@ BATCH_KEYS: dict[str, tuple[str, type]] = {
     "mlm_targets": ("BP", np.int32),
     "mlm_weights": ("BP", np.float32),
     "label": ("B", np.int32),  # the class of the row, or of several texts in it the number of the right one
+    "number": ("B", np.float32),  # to be predicted, on the scale of the data
     "label_weight": ("B", np.float32),
     "tags": ("BL", np.int32),
     "tag_weights": ("BL", np.float32),  # 1 on the first piece of each word, 0 elsewhere

@@ -39,7 +39,20 @@ def golden(name):
 
 
 # As quickstart_package and stdlib_roles are, but for their data and where they begin.
-ALIKE = ("sst2_bert", "trec", "conll2003_bert", "glue_cola", "glue_mrpc", "glue_rte", "semeval_relation")
+ALIKE = (
+    "sst2_bert",
+    "trec",
+    "conll2003_bert",
+    "glue_cola",
+    "glue_mrpc",
+    "glue_rte",
+    "semeval_relation",
+    "glue_sst2",
+    "glue_qqp",
+    "glue_mnli",
+    "glue_qnli",
+    "glue_wnli",
+)
 
 
 @pytest.mark.parametrize(

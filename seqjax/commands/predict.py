@@ -50,6 +50,8 @@ def _line(result: dict[str, Any]) -> str:
     shown = " | ".join([result["text"], *([result["pair"]] if "pair" in result else result.get("choices", []))])
     if "label" in result:
         return f"{result['label']}  {result['probability']:.4f}  {shown}"
+    if "number" in result:
+        return f"{result['number']:.4f}  {shown}"
     if "tags" in result:
         return " ".join(f"{word}/{tag}" for word, tag in zip(result["words"], result["tags"], strict=True))
     return result["answer"]

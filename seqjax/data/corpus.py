@@ -9,6 +9,7 @@ order needs no replay after a restart and no agreement between hosts.
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -55,7 +56,7 @@ class Corpus:
       tokens: ids of all documents, one after the other.
       offsets: int64 [documents + 1].
       first: int64 [documents]: how many of a document's tokens are its first text (all but the end, unless a pair).
-      label: int32 [documents], or None.
+      label: of each document, int32 or, where it is a number to predict, float32; or None.
       tags: int32 like tokens: the tag of the word that begins here, -1 elsewhere; or None.
       pair: whether documents are pairs of texts.
       choices: how many documents, one after the other, are of one record and stand in one row.
@@ -97,7 +98,7 @@ def tokenise(records: Records, tokenizer: Encoder, reads: str, labels: Sequence[
       records: what to tokenise.
       tokenizer: by what.
       reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "choices" (text, choices, and the
-        class of the right one) or "tags" (words and their tags).
+        class of the right one), "number" (text, perhaps pair, and a number) or "tags" (words and their tags).
       labels: names of classes or tags; their order gives the ids.
 
     Raises:
@@ -149,13 +150,14 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
             documents = [a + b for a, b in zip(documents, seconds, strict=True)]
     tokens = np.concatenate([np.asarray([*ids, tokenizer.eos], np.int32) for ids in documents])
     offsets = np.concatenate([[0], np.cumsum([len(ids) + 1 for ids in documents])]).astype(np.int64)
-    label = None if reads == "tags" else np.zeros(len(texts), np.int32)
+    label = None if reads == "tags" else np.zeros(len(texts), np.float32 if reads == "number" else np.int32)
     return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "", choices)
 
 
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str]) -> None:
     dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.int32)
-    lengths, firsts, numbers = [], [], []
+    lengths, firsts = [], []
+    numbers: list[float] = []
     tags: list[int] = []
     pair, size = False, 0
     each = range(len(labels) if reads == "choices" else 1)  # documents of a record
@@ -176,6 +178,8 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 documents = tokenizer.encode_batch(texts)
                 if reads in ("label", "choices"):
                     numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places for _ in each]
+                if reads == "number":
+                    numbers += [_float(_field(records, i, "label"), i) for i in places]
                 if reads == "choices":
                     documents = [ids for ids in documents for _ in each]
                 firsts += [len(ids) for ids in documents]
@@ -183,7 +187,7 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                     pair = True
                     ends = tokenizer.encode_batch([text for i in places for text in _choices(records, i, labels)])
                     documents = [a + b for a, b in zip(documents, ends, strict=True)]
-                elif reads == "pair" or (reads == "label" and "pair" in records[start]):
+                elif reads == "pair" or (reads in ("label", "number") and "pair" in records[start]):
                     pair = True
                     seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
                     documents = [a + b for a, b in zip(documents, seconds, strict=True)]
@@ -192,8 +196,8 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 lengths.append(len(ids) + 1)
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
     np.save(folder / "first.npy", np.asarray(firsts, np.int64))
-    if reads in ("label", "choices"):
-        np.save(folder / "label.npy", np.asarray(numbers, np.int32))
+    if reads in ("label", "choices", "number"):
+        np.save(folder / "label.npy", np.asarray(numbers, np.float32 if reads == "number" else np.int32))
     if reads == "tags":
         np.save(folder / "tags.npy", np.asarray(tags, np.int32))
     digest = hashlib.sha256()
@@ -236,6 +240,19 @@ def _number(label: str, labels: Sequence[str], records: Records, index: int) -> 
             f"record {index + 1}: {unknown('label', str(label), list(labels))} (labels of the training data)"
         )
     return list(labels).index(label)
+
+
+def _float(label: str, index: int) -> float:
+    try:
+        number = float(label)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(
+            f"record {index + 1}: expected a number for the label, found '{label:.60}'; choose the column with "
+            "data.source.label="
+        )
+    return number
 
 
 def _choices(records: Records, index: int, labels: Sequence[str]) -> list[str]:

@@ -119,7 +119,8 @@ class Rows:
         if self.strips:
             row["positions"][:at] += int(self.windows[index, 1] - self.windows[index % self.strips, 1])
         if self.corpus.label is not None:
-            row["label"] = self.corpus.label[self.windows[self.bounds[index], 0]]
+            label = self.corpus.label[self.windows[self.bounds[index], 0]]
+            row["number" if self.corpus.label.dtype.kind == "f" else "label"] = label
         return row
 
     def real_tokens(self, index: int) -> np.ndarray:

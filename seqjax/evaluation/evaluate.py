@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 from seqjax.data.pipeline import Dataset
-from seqjax.evaluation import texts
-from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
+from seqjax.evaluation import metrics, texts
 from seqjax.models.model import Model, shapes
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.parallel import Devices
@@ -22,7 +22,8 @@ from seqjax.types import Batch, Params
 
 Scorer = Callable[..., dict[str, float]]
 SAMPLES = 10  # texts that a report shows
-REPORTED = Classification | Tagging | TextToText  # objectives with scores by class or of whole texts
+Judged = Classification | Tagging | Regression  # objectives that predict something of each record
+REPORTED = Judged | TextToText  # objectives with scores by class or of whole texts
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
@@ -76,32 +77,34 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
 
 
 def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, split: str) -> dict[str, Any]:
-    """Returns scores by class or of whole texts, for an objective of REPORTED.
+    """Returns scores by class, of numbers or of whole texts, for an objective of REPORTED.
 
-    Those of classes and tags are as `report` gives them; those of texts as `texts.text_report`, with the first few of
-    them as "samples".
+    Those of classes, tags and numbers are as `report` gives them; those of texts as `texts.text_report`, with the first
+    few of them as "samples".
     """
     objective = dataset.objective
     if isinstance(objective, TextToText):
         pairs = texts.answers(model, dataset, params, split)
         return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
-    assert isinstance(objective, Classification | Tagging)
+    assert isinstance(objective, Judged)
     return report(objective, predictor(model, dataset, devices)(params, split))
 
 
 def format_reported(report: dict[str, Any]) -> str:
     """Returns what `reported` gave as plain text."""
-    return format_report(report) if "per_class" in report else texts.format_text_report(report)
+    if "per_class" in report:
+        return metrics.format_report(report)
+    return texts.format_text_report(report) if "signatures" in report else metrics.format_numbers(report)
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
     """Returns a function (params, split) -> one {"gold", "predicted"} for each record, in order.
 
-    Both are class names for classification and lists of tags, one for each word, for tagging.
+    Both are class names for classification, numbers for regression, and lists of tags, one for each word, for tagging.
     """
     objective = dataset.objective
-    assert isinstance(objective, (Classification, Tagging))
-    labels = np.array(objective.labels)
+    assert isinstance(objective, Judged)
+    labels = np.array(getattr(objective, "labels", ()))
     choose = jax.jit(functools.partial(objective.predict, model.apply))
 
     def run(params: Params, split: str) -> list[dict[str, Any]]:
@@ -110,7 +113,9 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
         for numbers, batch in dataset.numbered(split, 0):
             predicted = np.asarray(choose(params, batch))
             for place, number in enumerate(numbers):
-                if isinstance(objective, Classification):
+                if isinstance(objective, Regression):
+                    gold, guess = batch["number"][place], predicted[place]
+                elif isinstance(objective, Classification):
                     gold, guess = labels[batch["label"][place]], labels[predicted[place]]
                 else:
                     words = batch["tag_weights"][place] > 0
@@ -127,10 +132,15 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
     return run
 
 
-def report(objective: Classification | Tagging, pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the scores by class of what a `predictor` gave; for classification with the confusion matrix."""
+def report(objective: Judged, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the scores of what a `predictor` gave, by class; for classification with the confusion matrix."""
     gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
     if isinstance(objective, Tagging):
-        return tagging_report(gold, predicted)
-    scores = classification_report(gold, predicted, list(objective.labels))
-    return scores | {"labels": list(objective.labels), "confusion": confusion(gold, predicted, list(objective.labels))}
+        return metrics.tagging_report(gold, predicted)
+    if isinstance(objective, Regression):
+        return metrics.regression_report(gold, predicted)
+    scores = metrics.classification_report(gold, predicted, list(objective.labels))
+    return scores | {
+        "labels": list(objective.labels),
+        "confusion": metrics.confusion(gold, predicted, list(objective.labels)),
+    }

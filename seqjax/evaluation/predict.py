@@ -17,6 +17,7 @@ from seqjax.errors import UserError
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
 from seqjax.objectives.multiple_choice import MultipleChoice
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.tags import entities, parts
@@ -24,7 +25,7 @@ from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
-PREDICTED = Classification | Tagging | TextToText  # objectives of runs that can be asked
+PREDICTED = Classification | Tagging | Regression | TextToText  # objectives of runs that can be asked
 
 Text = str | tuple[str, ...]
 
@@ -42,8 +43,8 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     Yields:
       With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
       "probabilities" ({label: probability}); of a tagger "words", "tags" and, where the tags have a scheme, "entities"
-      ({"type", "text", "start", "stop"} in words); of an encoder-decoder "answer". "cut" is true where a text is longer
-      than the model was trained to read; a tagger reads such a text in several parts.
+      ({"type", "text", "start", "stop"} in words); of a regression "number"; of an encoder-decoder "answer". "cut" is
+      true where a text is longer than the model was trained to read; a tagger reads such a text in several parts.
 
     Raises:
       UserError: a run of another objective; texts and pairs beside each other, pairs for anything but a classifier, or
@@ -51,7 +52,7 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     """
     objective = experiment.objective
     if not isinstance(objective, PREDICTED):
-        raise UserError("this run was trained to predict no class, tag or answer; fine-tune it first")
+        raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
     model, size = objective.build(experiment.model), experiment.data.eval_batch
     ask: Callable[[list[Text]], list[dict[str, Any]]]
     if isinstance(objective, TextToText):
@@ -70,7 +71,7 @@ def _parts(objective: Any) -> tuple[int, ...]:
     """Returns of how many parts a text may be."""
     if isinstance(objective, MultipleChoice):
         return (1 + len(objective.labels),)
-    return (1, 2) if isinstance(objective, Classification) else (1,)
+    return (1, 2) if isinstance(objective, Classification | Regression) else (1,)
 
 
 def _checked(texts: Iterable[Text], parts: tuple[int, ...]) -> Iterator[Text]:
@@ -105,7 +106,7 @@ def _labels(
     experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Text]
 ) -> list[dict[str, Any]]:
     objective, data = experiment.objective, experiment.data
-    assert isinstance(objective, Classification | Tagging)
+    assert isinstance(objective, Classification | Tagging | Regression)
     corpus = unlabelled(texts, tokenizer, objective.reads)
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
     layout = ("bucket", objective.framing, data.length, 0, buckets)
@@ -117,7 +118,7 @@ def _labels(
         batch = pad(examples, data.eval_batch)
         out = np.asarray(compute(params, batch))
         for place, example, each in zip(places, examples, out, strict=False):
-            found[place] = each if isinstance(objective, Classification) else each[example["tag_weights"] > 0]
+            found[place] = each[example["tag_weights"] > 0] if isinstance(objective, Tagging) else each
     if isinstance(objective, Tagging):
         said: list[list[int]] = [[] for _ in texts]
         for place in range(len(rows)):  # a sentence may take several
@@ -125,16 +126,18 @@ def _labels(
         return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
     long = corpus.lengths > data.length // corpus.choices - (3 if corpus.pair else 2)
     cut = np.any(long.reshape(-1, corpus.choices), axis=1)
-    return [_class(objective, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)]
+    return [_said(objective, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)]
 
 
-def _class(objective: Classification, text: Text, chances_K: np.ndarray) -> dict[str, Any]:
-    labels, best = objective.labels, int(np.argmax(chances_K))
+def _said(objective: Classification | Regression, text: Text, found: np.ndarray) -> dict[str, Any]:
     named: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "pair": text[1]}
     if isinstance(objective, MultipleChoice):
         named = {"text": text[0], "choices": list(text[1:])}
-    every = {label: float(chance) for label, chance in zip(labels, chances_K, strict=True)}
-    return named | {"label": labels[best], "probability": float(chances_K[best]), "probabilities": every}
+    if isinstance(objective, Regression):
+        return named | {"number": float(found)}
+    best = int(np.argmax(found))
+    every = {label: float(chance) for label, chance in zip(objective.labels, found, strict=True)}
+    return named | {"label": objective.labels[best], "probability": float(found[best]), "probabilities": every}
 
 
 def _tags(labels: Sequence[str], text: str, found: Sequence[int]) -> dict[str, Any]:

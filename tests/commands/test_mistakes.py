@@ -219,6 +219,10 @@ MISTAKES = {
     "freeze": ([*TRAIN, "optimizer.freeze=^body/"], "matches no parameter"),
     "metric": ([*TRAIN, "run.metric=f1"], "run.metric=f1 is not among the scores"),
     # data
+    "a label that is no number": (
+        ["train", "glue_stsb", "--tiny", "--quiet", "data=tsv:FILES/good.tsv"],
+        "expected a number for the label",
+    ),
     "no column of choices": ([*CHOICE, "data=tsv:FILES/good.tsv", "data.source.choices=a,b"], "no column 'a'"),
     "no choices": ([*CHOICE, "data=tsv:FILES/good.tsv"], "no 'choices'"),
     "choices without room": ([*CHOICE, "data.length=7"], "data.length=7 leaves no room for 2 choices"),

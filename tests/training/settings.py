@@ -23,6 +23,7 @@ from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.training.optimizers import Optimizer
@@ -32,9 +33,9 @@ from seqjax.training.run import train
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
     "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
-    "choice": MultipleChoice(pool="mean"),
+    "choice": MultipleChoice(pool="mean"), "regression": Regression(),
 }  # fmt: skip
-SPECS = {"choice": "made:choice/3"}  # of those that need more than texts
+SPECS = {"choice": "made:choice/3", "regression": "made:similarity/3"}  # of those that need more than texts
 ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
 
 

@@ -16,6 +16,7 @@ from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients, initial_state, train_step
@@ -24,6 +25,7 @@ GPT = TransformerConfig(vocab_size=40, layers=2, width=32, heads=4, mlp_width=64
 CASES = {
     "clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (RNNConfig(vocab_size=40, width=16), CLM()),
     "choice": (GPT, MultipleChoice(labels=("a", "b"), pool="mean")),
+    "regression": (GPT, Regression(pool="mean")),
 }  # fmt: skip
 
 
@@ -36,7 +38,9 @@ def ragged(objective, rows=16, length=12, seed=0):
         "segments": real,
         "positions": np.tile(np.arange(length), (rows, 1)),
     }
-    if isinstance(objective, Classification):
+    if isinstance(objective, Regression):
+        batch |= {"number": 3 * rng.normal(size=rows), "label_weight": np.array([1, 0, 0, 1] * (rows // 4))}
+    elif isinstance(objective, Classification):
         batch["segments"] = np.where(np.arange(length)[None, :] * 2 < real.sum(1)[:, None], 1, 2) * real
         batch |= {"label": rng.integers(0, 2, rows), "label_weight": np.array([1, 0, 0, 1] * (rows // 4))}
     elif isinstance(objective, CLM):
@@ -48,7 +52,7 @@ def ragged(objective, rows=16, length=12, seed=0):
             "mlm_targets": rng.integers(5, 40, (rows, 4)),
             "mlm_weights": used,
         }
-    floats = ("weights", "mlm_weights", "label_weight")
+    floats = ("weights", "mlm_weights", "label_weight", "number")
     return {name: x.astype(np.float32 if name in floats else np.int32) for name, x in batch.items()}
 
 
