@@ -27,6 +27,7 @@ from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 
@@ -47,6 +48,8 @@ Objectives = (
     | Tagging
     | MultipleChoice
     | Regression
+    | CosineRegression
+    | InBatchNegatives
 )
 
 

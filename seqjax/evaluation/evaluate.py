@@ -12,10 +12,12 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.evaluation import metrics, texts
+from seqjax.evaluation.retrieval import retrieval_report, vectors
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.parallel import Devices
 from seqjax.training.step import evaluation_step
 from seqjax.types import Batch, Params
@@ -23,7 +25,7 @@ from seqjax.types import Batch, Params
 Scorer = Callable[..., dict[str, float]]
 SAMPLES = 10  # texts that a report shows
 Judged = Classification | Tagging | Regression  # objectives that predict something of each record
-REPORTED = Judged | TextToText  # objectives with scores by class or of whole texts
+REPORTED = Judged | InBatchNegatives | TextToText  # objectives with scores by class or of whole texts
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
@@ -79,13 +81,15 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
 def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, split: str) -> dict[str, Any]:
     """Returns scores by class, of numbers or of whole texts, for an objective of REPORTED.
 
-    Those of classes, tags and numbers are as `report` gives them; those of texts as `texts.text_report`, with the first
-    few of them as "samples".
+    Those of classes, tags and numbers are as `report` gives them, those of retrieval as `retrieval_report`, those
+    of texts as `texts.text_report`, with the first few of them as "samples".
     """
     objective = dataset.objective
     if isinstance(objective, TextToText):
         pairs = texts.answers(model, dataset, params, split)
         return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
+    if isinstance(objective, InBatchNegatives):
+        return retrieval_report(*vectors(model, dataset, params, split))
     assert isinstance(objective, Judged)
     return report(objective, predictor(model, dataset, devices)(params, split))
 

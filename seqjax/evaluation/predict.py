@@ -109,7 +109,8 @@ def _labels(
     assert isinstance(objective, Classification | Tagging | Regression)
     corpus = unlabelled(texts, tokenizer, objective.reads)
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
-    layout = ("bucket", objective.framing, data.length, 0, buckets)
+    longest = objective.row_length(data.length)
+    layout = ("bucket", objective.framing, longest, 0, [objective.row_length(width) for width in buckets])
     rows = lay_out(corpus, tokenizer, *layout, whole=True, overlap=data.overlap)
     found: dict[int, np.ndarray] = {}
     for places in _batches(rows, data.eval_batch):
@@ -124,7 +125,7 @@ def _labels(
         for place in range(len(rows)):  # a sentence may take several
             said[rows.windows[place, 0]] += found[place].astype(int).tolist()
         return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
-    long = corpus.lengths > data.length // corpus.choices - (3 if corpus.pair else 2)
+    long = corpus.lengths > longest // corpus.choices - (3 if corpus.pair else 2)
     cut = np.any(long.reshape(-1, corpus.choices), axis=1)
     return [_said(objective, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)]
 

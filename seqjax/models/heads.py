@@ -152,6 +152,16 @@ class ChoiceHead(nn.Module):
         return Linear(1, kernel_init=self.kernel_init, name="output")(x_BKD)[:, :, 0]
 
 
+class EmbeddingHead(nn.Module):
+    """Hidden states [B, L, D] -> [B, count, D]: the pooled states of each document of a row. It has no parameters."""
+
+    count: int
+    pool: str = "mean"
+
+    def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
+        return pooled_segments(x_BLD, segments_BL, self.count, self.pool)
+
+
 class TaggingHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, L, K] for each token (Devlin et al. 2019, section 5.3)."""
 

@@ -53,12 +53,16 @@ class Regression(Objective):
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed squared error, and the summed absolute error."""
-        error_B = call(apply, params, batch, key)[:, 0] - jnp.asarray(batch["number"])
+        error_B = self.numbers(apply, params, batch, key) - jnp.asarray(batch["number"])
         weight_B = jnp.asarray(batch["label_weight"])
         weight = jnp.sum(weight_B)
         absolute = jnp.sum(weight_B * jnp.abs(error_B))
         return {"regression": (jnp.sum(weight_B * error_B**2), weight)}, {"absolute_error": (absolute, weight)}
 
+    def numbers(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> jax.Array:
+        """Returns the number that is predicted of each row, float32 [B]; dropout is on if there is a key."""
+        return call(apply, params, batch, key)[:, 0]
+
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the number of each row, float32 [B]."""
-        return call(apply, params, batch, None)[:, 0]
+        return self.numbers(apply, params, batch, None)

@@ -50,7 +50,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
-    devices.check(data.batches, run.accumulate)
+    devices.check(data.batches, run.accumulate, dataset.objective.group)
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here

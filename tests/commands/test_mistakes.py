@@ -218,6 +218,12 @@ MISTAKES = {
     "decay rules with a hole": ([*TRAIN, 'optimizer.decay=[["bias",0]]'], "no rule covers"),
     "freeze": ([*TRAIN, "optimizer.freeze=^body/"], "matches no parameter"),
     "metric": ([*TRAIN, "run.metric=f1"], "run.metric=f1 is not among the scores"),
+    "pairs in groups": (
+        ["train", "search_stdlib", "--tiny", "--quiet", "parallel.devices=1", "objective.group=3"],
+        "data.batch=8 does not divide among 1 devices in groups of 3 (objective.group)",
+    ),
+    "group of one": (["show", "search_stdlib", "objective.group=1"], "objective.group=1 must be at least 2"),
+    "similarity": (["show", "search_stdlib", "objective.similarity=l2"], "not one of cosine, dot"),
     # data
     "a label that is no number": (
         ["train", "glue_stsb", "--tiny", "--quiet", "data=tsv:FILES/good.tsv"],

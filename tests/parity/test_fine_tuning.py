@@ -16,6 +16,7 @@ from seqjax.interop import folders
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.objective import call
 from seqjax.objectives.regression import Regression
+from seqjax.objectives.two_towers import InBatchNegatives
 from tests.parity import families
 
 BYTES = tokenizers.build("bytes", list)
@@ -82,6 +83,34 @@ def test_regression(tmp_path):
         return objective.loss(model.apply, params, batch, None)[0]["regression"][0]
 
     check(loss(params), 3 * out.loss, jax.grad(loss)(params), theirs)
+
+
+def test_in_batch_negatives(tmp_path):
+    """The loss of sentence-transformers' MultipleNegativesRankingLoss, written out on their encoder."""
+    objective = InBatchNegatives(group=3)
+    theirs = families.theirs(families.Case("bert", transformers.BertModel, SETTINGS))
+    theirs.save_pretrained(tmp_path)
+    read = folders.load(tmp_path)
+    model, params = objective.build(read.config), {"trunk": read.params["trunk"]}
+    texts = [("rain fell", "it is wet"), ("he ate all the bread", "no"), ("a", "b c")]
+    records = [{"text": a, "pair": b} for a, b in texts]
+    batch = next(dataset(objective, records, length=40, eval_batch=3).evaluation("train", 0))
+
+    def mean(text):
+        states = theirs(torch.tensor([[BYTES.bos, *BYTES.encode(text), BYTES.eos]])).last_hidden_state[0]
+        return torch.nn.functional.normalize(states.mean(dim=0), dim=0)
+
+    queries, answers = (torch.stack([mean(pair[side]) for pair in texts]) for side in (0, 1))
+    wanted = torch.nn.functional.cross_entropy(20.0 * queries @ answers.T, torch.arange(3))
+
+    def loss(params):
+        return objective.loss(model.apply, params, batch, None)[0]["retrieval"][0] / 3
+
+    np.testing.assert_allclose(loss(params), wanted.detach(), rtol=1e-4)
+    wanted.backward()
+    there = theirs.embeddings.word_embeddings.weight.grad.numpy()
+    np.testing.assert_allclose(jax.grad(loss)(params)["trunk"]["tokens"]["embedding"], there, atol=1e-4)
+    assert np.abs(there).max() > 1e-2
 
 
 def test_multiple_choice(tmp_path):

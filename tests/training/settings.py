@@ -26,6 +26,7 @@ from seqjax.objectives.prefix_lm import PrefixLM
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
+from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
@@ -34,8 +35,11 @@ OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
     "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
     "choice": MultipleChoice(pool="mean"), "regression": Regression(),
+    "towers": InBatchNegatives(group=4), "cosine": CosineRegression(),
 }  # fmt: skip
-SPECS = {"choice": "made:choice/3", "regression": "made:similarity/3"}  # of those that need more than texts
+SPECS = {
+    "choice": "made:choice/3", "regression": "made:similarity/3", "cosine": "made:similarity/3", "towers": "made:copy/5",
+}  # fmt: skip  # of those that need more than texts
 ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
 
 

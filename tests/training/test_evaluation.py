@@ -20,6 +20,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients
 
@@ -36,17 +37,20 @@ RECORDS = [
 ]
 TAGGED = [record | {"tags": ["B-T" if tag == "B" else "O" for tag in record["tags"]]} for record in RECORDS]
 NUMBERED = [record | {"label": str(len(record["text"]) / 10)} for record in RECORDS]
+PAIRED = [record | {"pair": record["text"][::-1]} for record in NUMBERED]
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "classification": Classification(labels=("x", "y", "z")),
     "tagging": Tagging(labels=("O", "B-T")), "choice": MultipleChoice(labels=("x", "y", "z"), pool="mean"),
-    "regression": Regression(pool="mean"),
+    "regression": Regression(pool="mean"), "cosine": CosineRegression(), "towers": InBatchNegatives(group=4),
 }  # fmt: skip
 
 
 @functools.cache
 def setting(name, layout="pad", **options):
     objective = OBJECTIVES[name]
-    source = from_records({"tagging": TAGGED, "regression": NUMBERED}.get(name, RECORDS))
+    source = from_records(
+        {"tagging": TAGGED, "regression": NUMBERED, "cosine": PAIRED, "towers": PAIRED}.get(name, RECORDS)
+    )
     data = Data(length=32, eval_batch=16, layout=layout, **options)
     dataset = Dataset(data, objective, tokenizers.build("bytes", lambda: []), lambda split: source)
     config = TransformerConfig(
