@@ -93,9 +93,12 @@ class Experiment:
     parallel: Parallel = Parallel()
     run: Run = Run()
     init_from: str = ""  # a run's folder: take its tokenizer, the shape of its model and its parameters
+    reinit_layers: int = 0  # so many of its top layers begin afresh all the same (Zhang et al. 2021, section 4)
     init_allow: str = "^head/"  # parameters that may be new here or left behind there (a regex over paths)
 
     def __post_init__(self) -> None:
+        if self.reinit_layers < 0 or (self.reinit_layers and not self.init_from):
+            raise UserError(f"reinit_layers={self.reinit_layers} must be at least 0, and needs init_from")
         if self.data.layout == "strips" and self.parallel.backend == "pmap":
             raise UserError("data.layout=strips takes a state from batch to batch; it needs parallel.backend=jit")
         if (before := sum(updates for updates, _, _ in self.data.stages)) and before >= self.run.steps:

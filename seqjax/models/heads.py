@@ -117,18 +117,21 @@ def pooled_segments(x_BLD: jax.Array, segments_BL: jax.Array, count: int, pool: 
 class ClassificationHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, K]: a pooled state, dense, tanh, dropout, dense (Devlin et al. 2019, 4.1).
 
-    `pool` is "first" (the state of the first token, as BERT) or "mean" (over the real tokens).
+    `pool` is "first" (the state of the first token, as BERT) or "mean" (over the real tokens). Without `pooler` the
+    first dense layer and its tanh are left out.
     """
 
     labels: int
     pool: str = "first"
     dropout: float = 0.1
+    pooler: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
 
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BD = pooled(x_BLD, segments_BL, self.pool)
-        x_BD = jnp.tanh(Linear(x_BD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BD))
+        if self.pooler:
+            x_BD = jnp.tanh(Linear(x_BD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BD))
         x_BD = nn.Dropout(self.dropout, deterministic=not train)(x_BD)
         return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BD)
 
@@ -142,12 +145,14 @@ class ChoiceHead(nn.Module):
     choices: int
     pool: str = "first"
     dropout: float = 0.1
+    pooler: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
 
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BKD = pooled_segments(x_BLD, segments_BL, self.choices, self.pool)
-        x_BKD = jnp.tanh(Linear(x_BKD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BKD))
+        if self.pooler:
+            x_BKD = jnp.tanh(Linear(x_BKD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BKD))
         x_BKD = nn.Dropout(self.dropout, deterministic=not train)(x_BKD)
         return Linear(1, kernel_init=self.kernel_init, name="output")(x_BKD)[:, :, 0]
 

@@ -32,10 +32,16 @@ def correct(logits: jax.Array, targets: Array) -> jax.Array:
     return (jnp.argmax(logits, axis=-1) == targets).astype(jnp.float32)
 
 
-def sums(term: str, weights: Array, loss: jax.Array, hit: jax.Array) -> tuple[Pairs, Pairs]:
-    """Returns a term and its accuracy as (sum, weight) of losses and hits that count as much as `weights` says."""
-    weight = jnp.sum(weights)
-    return {term: (jnp.sum(loss * weights), weight)}, {"accuracy": (jnp.sum(hit * weights), weight)}
+def sums(
+    term: str, weights: Array, loss: jax.Array, hit: jax.Array, loss_weights: Array | None = None
+) -> tuple[Pairs, Pairs]:
+    """Returns a term and its accuracy as (sum, weight) of losses and hits that count as much as `weights` says.
+
+    With `loss_weights` losses count as much as these say instead.
+    """
+    of_loss = weights if loss_weights is None else loss_weights
+    term_sum, accuracy = jnp.sum(loss * of_loss), jnp.sum(hit * weights)
+    return {term: (term_sum, jnp.sum(of_loss))}, {"accuracy": (accuracy, jnp.sum(weights))}
 
 
 def token_scores(

@@ -23,6 +23,6 @@ class MultipleChoice(Classification):
     layouts: ClassVar[tuple[str, ...]] = ("pad", "bucket")
     terms: ClassVar[tuple[str, ...]] = ("multiple_choice",)
 
-    def head(self, model: ModelConfig) -> ChoiceHead:  # type: ignore[override]
+    def head(self, model: ModelConfig) -> ChoiceHead:
         """One score for each choice."""
-        return ChoiceHead(len(self.labels), self.pool, self.dropout)
+        return ChoiceHead(len(self.labels), self.pool, self.dropout, pooler=self.pooler)

@@ -5,6 +5,7 @@
 import dataclasses
 from typing import ClassVar
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,15 +29,16 @@ class Regression(Objective):
     terms: ClassVar[tuple[str, ...]] = ("regression",)
 
     pool: str = "first"  # "first" token or "mean" of the real tokens
+    pooler: bool = True  # a dense layer below the output; without one and with a frozen trunk it is a linear probe
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
         require_choice(self, "objective", {"pool": ("first", "mean")})
         require(self, "objective", ("dropout",), 0, 1)
 
-    def head(self, model: ModelConfig) -> ClassificationHead:
+    def head(self, model: ModelConfig) -> nn.Module:
         """A classifier's, with one output."""
-        return ClassificationHead(1, self.pool, self.dropout)
+        return ClassificationHead(1, self.pool, self.dropout, pooler=self.pooler)
 
     def predictions(self, length: int) -> int:
         """The vocabulary head does not run."""

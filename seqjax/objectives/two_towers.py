@@ -116,17 +116,18 @@ class CosineRegression(Regression):
     layouts: ClassVar[tuple[str, ...]] = ("pad", "bucket")
 
     pool: str = "mean"
-    dropout: float = 0.0  # there is no layer above the pooled states
+    pooler: bool = False  # there is no layer above the pooled states
+    dropout: float = 0.0
     greatest: float = 5.0
 
     def __post_init__(self) -> None:
         if not self.greatest > 0.0:
             raise UserError(f"objective.greatest={self.greatest} must be above 0")
-        if self.dropout:
-            raise UserError("objective.dropout is not for cosines, which have no layer above; set model.dropout")
+        if self.dropout or self.pooler:
+            raise UserError("objective.dropout and objective.pooler are not for cosines, which have no layer above")
         super().__post_init__()
 
-    def head(self, model: ModelConfig) -> EmbeddingHead:  # type: ignore[override]
+    def head(self, model: ModelConfig) -> EmbeddingHead:
         """No parameters: the pooled states of both texts."""
         return EmbeddingHead(2, self.pool)
 

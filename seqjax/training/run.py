@@ -154,9 +154,12 @@ def _begin(
         state, meta = checkpoints.restore(newest, like, devices.replicated)
         iterator.set_state(meta["iterator"])
         return state, newest
-    params = initialise(prepared.model, rng.key(seed, "params"))
+    params = fresh = initialise(prepared.model, rng.key(seed, "params"))
     if prepared.pretrained is not None:
-        params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
+        params, merged = trees.merge(fresh, prepared.pretrained, prepared.experiment.init_allow)
+        if layers := prepared.experiment.reinit_layers:
+            params = trees.restart(params, fresh, layers)
+            print(f"the top {layers} layers begin afresh", file=sys.stderr)
         print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
         (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
     return devices.replicate(begin(prepared, optimizer, params, rows)), 0

@@ -224,6 +224,20 @@ MISTAKES = {
     ),
     "group of one": (["show", "search_stdlib", "objective.group=1"], "objective.group=1 must be at least 2"),
     "similarity": (["show", "search_stdlib", "objective.similarity=l2"], "not one of cosine, dot"),
+    "class weights": (["show", "sst2_bert", "objective.class_weights=1,-1"], "class_weights: -1.0 must be at least 0"),
+    "class weights of others": ([*PACKAGE, "objective.class_weights=1,2"], "one for each of"),
+    "class weights of a chain": (
+        ["show", "stdlib_roles", "objective.crf=true", "objective.class_weights=1,2"],
+        "set objective.crf=false",
+    ),
+    "rate of nothing": ([*SHOW, 'optimizer.rates=[[".*",0]]'], "must be a factor above 0"),
+    "rates with a hole": ([*TRAIN, 'optimizer.rates=[["bias",2]]'], "optimizer.rates: no rule covers"),
+    "unfreezing upwards": ([*SHOW, "optimizer.unfreeze=-1"], "optimizer.unfreeze=-1"),
+    "fresh layers of nothing": ([*SHOW, "reinit_layers=1"], "needs init_from"),
+    "too many fresh layers": (
+        [*TRAIN, "init_from=FILES/quickstart_mlm", "reinit_layers=3"],
+        "reinit_layers=3: the model has 2 layers",
+    ),
     # data
     "a label that is no number": (
         ["train", "glue_stsb", "--tiny", "--quiet", "data=tsv:FILES/good.tsv"],

@@ -16,6 +16,7 @@ from seqjax.interop import folders
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.objective import call
 from seqjax.objectives.regression import Regression
+from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.two_towers import InBatchNegatives
 from tests.parity import families
 
@@ -111,6 +112,24 @@ def test_in_batch_negatives(tmp_path):
     there = theirs.embeddings.word_embeddings.weight.grad.numpy()
     np.testing.assert_allclose(jax.grad(loss)(params)["trunk"]["tokens"]["embedding"], there, atol=1e-4)
     assert np.abs(there).max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", [Classification, Tagging])
+def test_class_weights(kind):
+    """Against torch's, whose mean is over the weights of the targets."""
+    rng = np.random.default_rng(0)
+    objective = kind(labels=("a", "b", "c"), class_weights=(0.5, 2.0, 0.0))
+    shape, names = ((8,), ("label", "label_weight")) if kind is Classification else ((4, 6), ("tags", "tag_weights"))
+    logits, classes = rng.normal(size=(*shape, 3)).astype(np.float32), rng.integers(0, 3, shape)
+    counts = rng.integers(0, 2, shape).astype(np.float32)
+    batch = {"tokens": np.ones((len(logits), 4)), names[0]: classes, names[1]: counts}
+    terms, metrics = objective.loss(lambda *args, **kwargs: (logits, None), {}, batch, None)
+    ((value, weight),) = terms.values()
+    entropy = torch.nn.CrossEntropyLoss(weight=torch.tensor([0.5, 2.0, 0.0]))
+    wanted = entropy(torch.tensor(logits[counts > 0]), torch.tensor(classes[counts > 0]))
+    np.testing.assert_allclose(value / weight, wanted, rtol=1e-5)
+    assert float(weight) == float(sum(objective.weights(batch).values()))
+    assert float(metrics["accuracy"][1]) == counts.sum()  # accuracy counts each alike
 
 
 def test_multiple_choice(tmp_path):

@@ -27,6 +27,7 @@ GPT = TransformerConfig(vocab_size=40, layers=2, width=32, heads=4, mlp_width=64
 CASES = {
     "clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (RNNConfig(vocab_size=40, width=16), CLM()),
     "choice": (GPT, MultipleChoice(labels=("a", "b"), pool="mean")),
+    "weighted": (GPT, Classification(labels=("a", "b"), pool="mean", class_weights=(0.3, 2.0))),
     "regression": (GPT, Regression(pool="mean")), "towers": (GPT, InBatchNegatives(group=4, scale=1.0)),
 }  # fmt: skip
 
