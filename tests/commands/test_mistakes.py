@@ -19,6 +19,7 @@ PACKAGE = ["train", "quickstart_package", "--tiny", "--quiet", "parallel.devices
 ROLES = ["train", "stdlib_roles", "--tiny", "--quiet", "parallel.devices=1"]
 CHOICE = ["train", "xcopa", "--tiny", "--quiet", "parallel.devices=1", "data.buckets=", "data.layout=pad"]
 SHOW = ["show", "quickstart_mlm"]
+SWEEP = ["sweep", "quickstart_mlm", "--tiny"]
 SHOW_TEXTS = ["show", "addition_lstm"]
 CAUSAL = ["train", "quickstart_clm", "--tiny", "--quiet", "parallel.devices=1"]
 STREAM = ["data.layout=stream", "model.positions=learned"]
@@ -97,6 +98,10 @@ MISTAKES = {
     "stray word": (["diff", "a", "b", "c=d"], "c=d"),
     "unknown experiment": (["show", "quickstart_mml"], "did you mean 'quickstart_mlm'"),
     "unknown experiment, train": (["train", "bert"], "unknown experiment 'bert'"),
+    "nothing to search": (["sweep", "sst2_bert", "--tiny"], "nothing to search"),
+    "no trials": (["sweep", "sst2_bert", "run.steps=1,2", "--trials", "0"], "--trials 0"),
+    "search of an unknown key": (["sweep", "sst2_bert", "run.stepps=range:1:2"], "did you mean 'steps'"),
+    "sweep where a run is": ([*SWEEP, "run.steps=1,2", "--run", "FILES/quickstart_mlm"], "holds something else"),
     # settings
     "misspelt key": ([*SHOW, "optimiser.peak_lr=1"], "did you mean 'optimizer'"),
     "misspelt nested key": ([*SHOW, "optimizer.peek_lr=1"], "did you mean 'peak_lr'"),
