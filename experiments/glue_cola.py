@@ -5,7 +5,9 @@
 Paper:     Warstadt et al. 2019 (arXiv:1805.12471); GLUE (Wang et al. 2019, arXiv:1804.07461), table 5
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_cola --run cola, where train.tsv and
            dev.tsv of CoLA are; python launch.py eval cola
-Data:      8,551 / 1,043 sentences; the labels of the test split are not public
+Data:      8,551 / 1,043 sentences; the labels of the test split are not public; by TFDS
+           with data.source.train=tfds:glue/cola data.source.validation= data.source.text=sentence
+           data.source.label=label
 Hardware:  2 CPU cores
 Expected:  Matthews correlation 60.5 with BERT-large (Devlin et al. 2019, table 1); a small model is far below
 """

@@ -5,7 +5,9 @@
 Paper:     Dolan and Brockett 2005; GLUE (Wang et al. 2019, arXiv:1804.07461), table 5
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_mrpc --run mrpc, where
            msr_paraphrase_train.txt and msr_paraphrase_test.txt are; python launch.py eval mrpc --split test
-Data:      4,076 pairs, the last 5 % held out for validation, and 1,725 to test
+Data:      4,076 pairs, the last 5 % held out for validation, and 1,725 to test; by TFDS with
+           data.source.train=tfds:glue/mrpc data.source.test= data.source.text=sentence1 data.source.pair=sentence2
+           data.source.label=label
 Hardware:  2 CPU cores
 Expected:  F1 89.3 with BERT-large (Devlin et al. 2019, table 1)
 """

@@ -5,7 +5,8 @@
 Paper:     GLUE (Wang et al. 2019, arXiv:1804.07461), table 5
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_rte --run rte, where train.tsv and
            dev.tsv of RTE are; python launch.py eval rte
-Data:      2,490 / 277 pairs; the labels of the test split are not public
+Data:      2,490 / 277 pairs; the labels of the test split are not public; by TFDS with
+           data.source.train=tfds:glue/rte data.source.validation=
 Hardware:  2 CPU cores
 Expected:  accuracy 70.1 with BERT-large (Devlin et al. 2019, table 1)
 """

@@ -43,6 +43,14 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     train.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="N runs, in DIR/seed-*: mean and sd (default 1)"
     )
+    search = add(
+        "sweep",
+        "search settings: key=log:LOW:HIGH, key=range:LOW:HIGH, key=A,B; goes on where DIR holds this sweep",
+        _experiment,
+        _run,
+    )
+    search.add_argument("--trials", type=int, default=20, metavar="N", help="runs in all (default 20)")
+    search.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default 0)")
     evaluate = add("eval", "score a run's best checkpoint", folder="DIR a run's folder")
     evaluate.add_argument("--split", default="validation", help="default: validation")
     evaluate.add_argument(
@@ -55,7 +63,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         folder="DIR a run's folder",
     )
     predict = add(
-        "predict", "what a fine-tuned run says of texts: classes, tags or answers", folder="DIR a run's folder"
+        "predict", "what a fine-tuned run says of texts: classes, tags, numbers or answers", folder="DIR a run's folder"
     )
     predict.add_argument("--text", action="append", metavar="TEXT", help="one text, or a pair with a tab between")
     predict.add_argument(

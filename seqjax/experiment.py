@@ -18,14 +18,17 @@ from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
 from seqjax.objectives.question_answering import QuestionAnswering
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 
@@ -45,6 +48,10 @@ Objectives = (
     | Classification
     | Tagging
     | QuestionAnswering
+    | MultipleChoice
+    | Regression
+    | CosineRegression
+    | InBatchNegatives
 )
 
 
@@ -88,9 +95,12 @@ class Experiment:
     parallel: Parallel = Parallel()
     run: Run = Run()
     init_from: str = ""  # a run's folder: take its tokenizer, the shape of its model and its parameters
+    reinit_layers: int = 0  # so many of its top layers begin afresh all the same (Zhang et al. 2021, section 4)
     init_allow: str = "^head/"  # parameters that may be new here or left behind there (a regex over paths)
 
     def __post_init__(self) -> None:
+        if self.reinit_layers < 0 or (self.reinit_layers and not self.init_from):
+            raise UserError(f"reinit_layers={self.reinit_layers} must be at least 0, and needs init_from")
         if self.data.layout == "strips" and self.parallel.backend == "pmap":
             raise UserError("data.layout=strips takes a state from batch to batch; it needs parallel.backend=jit")
         if (before := sum(updates for updates, _, _ in self.data.stages)) and before >= self.run.steps:

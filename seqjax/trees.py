@@ -135,6 +135,44 @@ def unstack_layers(params: Params) -> Params:
     return rest
 
 
+def layer_depths(params: Params) -> Params:
+    """Returns a tree of how far from the top each parameter is: head 0, last layer 1, the one below 2, ..., embeddings.
+
+    Leaves are int32 arrays that go with the parameter's: [], or [layers, 1, ...] where a scan stacks the layers.
+    """
+    flat = flatten(params)
+    numbers = [int(match[1]) for path in flat if (match := re.search(r"/layer_(\d+)/", path))]
+    stacked = [leaf.shape[0] for path, leaf in flat.items() if "/layers/" in path]
+    layers = max(numbers, default=-1) + 1 or max(stacked, default=0)
+
+    def depth(path: str, leaf: Any) -> np.ndarray:
+        if path.startswith("head/") or path.startswith("trunk/final_norm"):
+            return np.zeros((), np.int32)
+        if "/layers/" in path:
+            return (layers - np.arange(layers, dtype=np.int32)).reshape(-1, *[1] * (len(leaf.shape) - 1))
+        match = re.search(r"/layer_(\d+)/", path)
+        return np.asarray(layers - int(match[1]) if match else layers + 1, np.int32)
+
+    return unflatten({path: depth(path, leaf) for path, leaf in flat.items()})
+
+
+def check_layers(params: Params, layers: int) -> None:
+    """Raises UserError where there are not as many layers to begin afresh."""
+    there = max(int(np.max(depth)) for depth in jax.tree.leaves(layer_depths(params))) - 1
+    if layers > there:
+        raise UserError(f"reinit_layers={layers}: the model has {there} layers")
+
+
+def restart(merged: Params, fresh: Params, layers: int) -> Params:
+    """Returns `merged` with the top `layers` layers of `fresh` in place of its own."""
+    depths = layer_depths(fresh)
+
+    def chosen(depth: np.ndarray, old: Any, new: Any) -> Any:
+        return jnp.where((depth >= 1) & (depth <= layers), new, old)
+
+    return jax.tree.map(chosen, depths, merged, fresh)
+
+
 def count(params: Params) -> int:
     """Returns the number of parameters (of arrays or of shapes)."""
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))

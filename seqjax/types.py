@@ -12,6 +12,8 @@ language modelling; ids are 10 for a, 11 for b, 12 for c, 2 begins and 3 ends a 
     positions  0  1  2  0  1        restart with each document; recurrent models reset their state at 0
     weights    1  1  1  1  1        how much each target counts (0 at padding)
 
+Where an objective scores rows in groups (`Objective.group`), each array has an axis G after B: tokens are [B, G, L].
+
 Masked language modelling reads the head at a fixed number P of places in each row:
 
     tokens     2 10  4  3  2        4 is the mask token
@@ -49,7 +51,8 @@ BATCH_KEYS: dict[str, tuple[str, type]] = {
     "mlm_positions": ("BP", np.int32),
     "mlm_targets": ("BP", np.int32),
     "mlm_weights": ("BP", np.float32),
-    "label": ("B", np.int32),
+    "label": ("B", np.int32),  # the class of the row, or of several texts in it the number of the right one
+    "number": ("B", np.float32),  # to be predicted, on the scale of the data
     "label_weight": ("B", np.float32),
     "answer_start": ("B", np.int32),  # first and last place of the answer, 0 where the row holds none
     "answer_end": ("B", np.int32),

@@ -18,8 +18,12 @@ from seqjax import trees
 from seqjax.config import from_json, to_json
 from seqjax.experiment import Experiment
 from seqjax.models.model import shapes
+from seqjax.objectives.question_answering import QuestionAnswering
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.supervised import Classification
+from seqjax.objectives.text_to_text import TextToText
+from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
@@ -39,7 +43,21 @@ def golden(name):
 
 
 # As quickstart_package, stdlib_roles and squad are, but for their data and where they begin.
-ALIKE = ("sst2_bert", "trec", "conll2003_bert", "glue_cola", "glue_mrpc", "glue_rte", "semeval_relation", "cmrc2018")
+ALIKE = (
+    "sst2_bert",
+    "trec",
+    "conll2003_bert",
+    "cmrc2018",
+    "glue_cola",
+    "glue_mrpc",
+    "glue_rte",
+    "semeval_relation",
+    "glue_sst2",
+    "glue_qqp",
+    "glue_mnli",
+    "glue_qnli",
+    "glue_wnli",
+)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +78,14 @@ def test_tiny_trains_and_reports(name, tmp_path):
     assert experiment.name in html
     assert "base64" in html
     if "report" in outcome:
-        wanted = {"bleu", "exact"} if experiment.objective.sources else {"per_class", "micro", "macro", "weighted"}
-        wanted = {"exact", "f1", "intervals"} if experiment.objective.reads == "answers" else wanted
+        kinds = {
+            TextToText: ("bleu", "exact"),
+            InBatchNegatives: ("mrr", "recall_at_1"),
+            Regression: ("pearson",),
+            QuestionAnswering: ("exact", "f1", "intervals"),
+        }
+        other = ("per_class", "micro", "macro", "weighted")
+        wanted = set(next((keys for kind, keys in kinds.items() if isinstance(experiment.objective, kind)), other))
         assert wanted <= outcome["report"].keys()
 
 

@@ -11,6 +11,7 @@ from seqjax.commands.interop import export_run, import_checkpoint
 from seqjax.commands.predict import predict_texts
 from seqjax.commands.quickstart import quickstart
 from seqjax.commands.runs import evaluate, generate, train
+from seqjax.commands.sweep import sweep
 
 COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "list": list_experiments,
@@ -18,6 +19,7 @@ COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "check": check,
     "quickstart": quickstart,
     "train": train,
+    "sweep": sweep,
     "eval": evaluate,
     "generate": generate,
     "predict": predict_texts,

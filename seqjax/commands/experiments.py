@@ -58,7 +58,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     prepared = prepare(experiments.resolve(name, overrides, tiny))
     experiment, dataset = prepared.experiment, prepared.dataset
     devices = Devices(experiment.parallel)
-    devices.check(experiment.data.batches, experiment.run.accumulate)
+    devices.check(experiment.data.batches, experiment.run.accumulate, experiment.objective.group)
     check_metric(prepared)
     data: dict[str, Any] = {}
     for split in ("train", "validation"):
@@ -99,8 +99,9 @@ def widest(dataset: Dataset) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes of a batch of the longest rows to train on."""
     widths = dataset.rows("train").widths
     example = dataset.example("train", 0, 0, int(np.argmax(widths)))
-    rows = dataset.batch_rows()[int(np.max(widths))]
-    return {name: jax.ShapeDtypeStruct((rows, *x.shape), x.dtype) for name, x in example.items()}
+    rows, group = dataset.batch_rows()[int(np.max(widths))], dataset.objective.group
+    leading = (rows // group, group) if group > 1 else (rows,)
+    return {name: jax.ShapeDtypeStruct((*leading, *x.shape), x.dtype) for name, x in example.items()}
 
 
 def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:

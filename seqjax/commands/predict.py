@@ -16,7 +16,7 @@ from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.training import checkpoint
 
 Result = tuple[Any, str]
-PAIR = "\t"  # between the two texts of a pair, on a line or in --text
+TAB = "\t"  # between the two texts of a pair, or a text and its choices, on a line or in --text
 ASKED = ("question", "context")  # keys of a line of JSON
 
 
@@ -25,9 +25,9 @@ def predict_texts(
 ) -> Result:
     """Predicts of each --text, or of each line of --file; with --out as JSON lines into a new file, in order.
 
-    A tab stands between the two texts of a pair; a question and its context are such, or, in a --file whose name ends
-    in .jsonl, a JSON object on each line. What is written to --out is there line by line as it is predicted; the
-    file takes its name when all of it is.
+    A tab stands between the two texts of a pair, and between a text and its choices; a question and its context are a
+    pair, or, in a --file whose name ends in .jsonl, a JSON object on each line. What is written to --out is there
+    line by line as it is predicted; the file takes its name when all of it is.
     """
     if (text is None) == (file is None):
         raise UserError("give either --text (perhaps several times) or --file")
@@ -70,16 +70,17 @@ def _read(path: Path, encoding: str) -> list[Text]:
 
 
 def _text(line: str) -> Text:
-    first, tab, second = line.partition(PAIR)
-    return (first, second) if tab else line
+    return tuple(line.split(TAB)) if TAB in line else line
 
 
 def _line(result: dict[str, Any]) -> str:
     if "n_best" in result:
         return f"{result['answer'] or '(no answer)'}  {result['probability']:.4f}  {result['question']}"
-    shown = result["text"] if "pair" not in result else f"{result['text']} | {result['pair']}"
+    shown = " | ".join([result["text"], *([result["pair"]] if "pair" in result else result.get("choices", []))])
     if "label" in result:
         return f"{result['label']}  {result['probability']:.4f}  {shown}"
+    if "number" in result:
+        return f"{result['number']:.4f}  {shown}"
     if "tags" in result:
         return " ".join(f"{word}/{tag}" for word, tag in zip(result["words"], result["tags"], strict=True))
     return result["answer"]

@@ -9,6 +9,7 @@ order needs no replay after a restart and no agreement between hosts.
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -28,7 +29,10 @@ _BATCH = 512  # records tokenised in one call
 
 
 class Records(Protocol):
-    """Random access to dicts with `text` (and `pair`, `label`, `answers`) or `words` and `tags`; see `sources`."""
+    """Random access to dicts with `text` (and `pair`, `choices`, `label`, `answers`) or `words` and `tags`.
+
+    See `data.sources`.
+    """
 
     fingerprint: str
     labels: tuple[str, ...]
@@ -57,9 +61,10 @@ class Corpus:
       tokens: ids of all documents, one after the other.
       offsets: int64 [documents + 1].
       first: int64 [documents]: how many of a document's tokens are its first text (all but the end, unless a pair).
-      label: int32 [documents], or None.
+      label: of each document, int32 or, where it is a number to predict, float32; or None.
       tags: int32 like tokens: the tag of the word that begins here, -1 elsewhere; or None.
       pair: whether documents are pairs of texts.
+      choices: how many documents, one after the other, are of one record and stand in one row.
       bytes: of the original text in UTF-8.
       hash: sha256 of all of the above and of what follows.
       answers: int32 [documents, 2], or None: first and last token of the answer in the pair's second text; NO_ANSWER or
@@ -77,6 +82,7 @@ class Corpus:
     pair: bool
     bytes: int
     hash: str
+    choices: int = 1
     answers: np.ndarray | None = None
     spans: np.ndarray | None = None
     wrong_offsets: int = 0
@@ -91,8 +97,8 @@ class Corpus:
 
 
 def label_names(records: Records, reads: str) -> tuple[str, ...]:
-    """Returns the names of the classes ("label") or tags ("tags") of the training records, sorted unless declared."""
-    if reads == "label":
+    """Returns the names of the tags ("tags") or else the classes of the training records, sorted unless declared."""
+    if reads != "tags":
         return records.labels or tuple(sorted({_field(records, i, "label") for i in range(len(records))}))
     names = records.labels or {tag for i in range(len(records)) for tag in _field(records, i, "tags")}
     return tuple(sorted(names, key=lambda tag: (tag != "O", tag)))
@@ -106,14 +112,15 @@ def tokenise(
     Args:
       records: what to tokenise.
       tokenizer: by what.
-      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "tags" (words and their tags) or
-        "answers" (a question, its context as the pair, and the answers in there).
+      reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "choices" (text, choices, and the
+        class of the right one), "number" (text, perhaps pair, and a number), "tags" (words and their tags) or "answers"
+        (a question, its context as the pair, and the answers in there).
       labels: names of classes or tags; their order gives the ids.
       offsets: of "answers": what becomes of one that does not stand at its offset, see `questions.located`.
 
     Raises:
-      UserError: no records, a record without the field that is read, a label that is not among `labels`, or an answer
-        at a wrong offset that is refused.
+      UserError: no records, a record without the field that is read, a label that is not among `labels`, another
+        number of choices than of labels, or an answer at a wrong offset that is refused.
     """
     if not len(records):
         raise UserError("the data holds no records")
@@ -133,15 +140,18 @@ def tokenise(
     return _read(folder)
 
 
-def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads: str) -> Corpus:
+def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads: str) -> Corpus:
     """Returns texts that have no labels as a corpus in memory; the class or tag of each word is the first.
 
     Args:
-      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces, for "answers" a question
-        and its context.
+      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces, for "choices" a text and
+        its choices, for "answers" a question and its context.
       tokenizer: by what.
       reads: as for `tokenise`.
     """
+    choices = len(texts[0]) - 1 if reads == "choices" else 1
+    if reads == "choices":
+        texts = [(text[0], choice) for text in texts for choice in text[1:]]
     pair = not isinstance(texts[0], str)
     tags = answers = spans = None
     if reads == "answers":
@@ -160,17 +170,22 @@ def unlabelled(texts: Sequence[str | tuple[str, str]], tokenizer: Encoder, reads
             documents = [a + b for a, b in zip(documents, seconds, strict=True)]
     tokens = np.concatenate([np.asarray([*ids, tokenizer.eos], np.int32) for ids in documents])
     offsets = np.concatenate([[0], np.cumsum([len(ids) + 1 for ids in documents])]).astype(np.int64)
-    label = np.zeros(len(texts), np.int32) if reads == "label" else None
-    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, pair, 0, "", answers, spans)
+    label = None
+    if reads in ("label", "choices", "number"):
+        label = np.zeros(len(texts), np.float32 if reads == "number" else np.int32)
+    facts = (pair, 0, "", choices, answers, spans)
+    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, *facts)
 
 
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str], offsets: str) -> None:
     dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.int32)
-    lengths, firsts, numbers = [], [], []
+    lengths, firsts = [], []
+    numbers: list[float] = []
     tags: list[int] = []
     answers: list[tuple[int, int]] = []
     spans: list[np.ndarray] = []
     pair, size, wrong = reads == "answers", 0, 0
+    each = range(len(labels) if reads == "choices" else 1)  # documents of a record
     with open(folder / "tokens.bin", "wb") as out:
         for start in _progress(range(0, len(records), _BATCH), len(records)):
             places = range(start, min(start + _BATCH, len(records)))
@@ -197,10 +212,18 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 texts = [_field(records, i, "text") for i in places]
                 size += sum(len(text.encode()) for text in texts)
                 documents = tokenizer.encode_batch(texts)
+                if reads in ("label", "choices"):
+                    numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places for _ in each]
+                if reads == "number":
+                    numbers += [_float(_field(records, i, "label"), i) for i in places]
+                if reads == "choices":
+                    documents = [ids for ids in documents for _ in each]
                 firsts += [len(ids) for ids in documents]
-                if reads == "label":
-                    numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places]
-                if reads == "pair" or (reads == "label" and "pair" in records[start]):
+                if reads == "choices":
+                    pair = True
+                    ends = tokenizer.encode_batch([text for i in places for text in _choices(records, i, labels)])
+                    documents = [a + b for a, b in zip(documents, ends, strict=True)]
+                elif reads == "pair" or (reads in ("label", "number") and "pair" in records[start]):
                     pair = True
                     seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
                     documents = [a + b for a, b in zip(documents, seconds, strict=True)]
@@ -209,8 +232,8 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 lengths.append(len(ids) + 1)
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
     np.save(folder / "first.npy", np.asarray(firsts, np.int64))
-    if reads == "label":
-        np.save(folder / "label.npy", np.asarray(numbers, np.int32))
+    if reads in ("label", "choices", "number"):
+        np.save(folder / "label.npy", np.asarray(numbers, np.float32 if reads == "number" else np.int32))
     if reads == "tags":
         np.save(folder / "tags.npy", np.asarray(tags, np.int32))
     if reads == "answers":
@@ -220,7 +243,10 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
     for path in sorted(folder.iterdir()):
         with open(path, "rb") as file:
             digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    meta = {"dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest(), "wrong_offsets": wrong}
+    meta = {
+        "dtype": dtype.name, "pair": pair, "bytes": size, "hash": digest.hexdigest(), "choices": len(each),
+        "wrong_offsets": wrong,
+    }  # fmt: skip
     (folder / "meta.json").write_text(json.dumps(meta))
 
 
@@ -233,10 +259,9 @@ def _read(folder: Path) -> Corpus:
 
     offsets, first = np.load(folder / "offsets.npy", mmap_mode="r"), np.load(folder / "first.npy", mmap_mode="r")
     tokens = np.memmap(folder / "tokens.bin", meta["dtype"], mode="r")
-    return Corpus(
-        tokens, offsets, first, load("label"), load("tags"), meta["pair"], meta["bytes"], meta["hash"],
-        load("answers"), load("spans"), meta["wrong_offsets"],
-    )  # fmt: skip
+    facts = (meta["pair"], meta["bytes"], meta["hash"], meta["choices"])
+    labels = (load("label"), load("tags"))
+    return Corpus(tokens, offsets, first, *labels, *facts, load("answers"), load("spans"), meta["wrong_offsets"])
 
 
 def _asked(
@@ -270,6 +295,29 @@ def _number(label: str, labels: Sequence[str], records: Records, index: int) -> 
             f"record {index + 1}: {unknown('label', str(label), list(labels))} (labels of the training data)"
         )
     return list(labels).index(label)
+
+
+def _float(label: str, index: int) -> float:
+    try:
+        number = float(label)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(
+            f"record {index + 1}: expected a number for the label, found '{label:.60}'; choose the column with "
+            "data.source.label="
+        )
+    return number
+
+
+def _choices(records: Records, index: int, labels: Sequence[str]) -> list[str]:
+    choices = _field(records, index, "choices")
+    if len(choices) != len(labels):
+        raise UserError(
+            f"record {index + 1} has {len(choices)} choices, but {len(labels)} labels name them ({', '.join(labels)}); "
+            "set data.source.choices, or objective.labels"
+        )
+    return choices
 
 
 def _progress(batches: range, total: int) -> Iterable[int]:

@@ -1,10 +1,12 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of texts made by a rule, for tasks whose right answer is known: no text is in two splits.
+"""Texts made by a rule, for tasks whose right answer is known: no text is in two splits.
 
     made:addition/DIGITS     "417+86" -> "503": two numbers of at most so many digits
     made:reversal/LENGTH     "d a c" -> "c a d": 1 to LENGTH letters, the length uniform
     made:copy/LENGTH         "d a c" -> "d a c"
+    made:choice/LENGTH       "d a c": "c d a" or "b e"? The right one of two choices has the same letters
+    made:similarity/LENGTH   "d a c", "c e": 1.25, five times the share of letters that two texts have in common
 
 Sutskever et al. 2014, section 3.3, on why reversal is hard for one vector; Zaremba and Sutskever 2014 (arXiv:1410.4615)
 for addition by a recurrent network.
@@ -26,11 +28,12 @@ T = TypeVar("T", bound=Hashable)
 
 SPLITS = {"train": 50_000, "validation": 2_000, "test": 2_000}
 _EVERY = sum(SPLITS.values())
+_LETTERS = np.array(list(string.ascii_lowercase))
 _VERSION = 1  # part of the fingerprint: raise it when what is made changes
 
 
 def open_made(spec: str, split: str) -> Records:
-    """Returns the records, with `text` and `pair`, of a split of "TASK/SIZE".
+    """Returns the records, with `text` and `pair` or `choices`, of a split of "TASK/SIZE".
 
     Raises:
       UserError: an unknown task or split, or a size that is no whole number above 0.
@@ -62,8 +65,7 @@ def _addition(digits: int, rng: np.random.Generator) -> list[Record]:
 
 
 def _words(length: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
-    letters = np.array(list(string.ascii_lowercase))
-    return _distinct(lambda: tuple(letters[rng.integers(26, size=rng.integers(1, length + 1))].tolist()), rng)
+    return _distinct(lambda: tuple(_LETTERS[rng.integers(26, size=rng.integers(1, length + 1))].tolist()), rng)
 
 
 def _reversal(length: int, rng: np.random.Generator) -> list[Record]:
@@ -72,6 +74,30 @@ def _reversal(length: int, rng: np.random.Generator) -> list[Record]:
 
 def _copy(length: int, rng: np.random.Generator) -> list[Record]:
     return [{"text": " ".join(word), "pair": " ".join(word)} for word in _words(length, rng)]
+
+
+def _choice(length: int, rng: np.random.Generator) -> list[Record]:
+    words = _words(length, rng)
+    records: list[Record] = []
+    for word, other in zip(words, np.roll(np.arange(len(words)), 1), strict=True):
+        right, wrong = " ".join(rng.permutation(word)), " ".join(words[other])
+        if sorted(word) == sorted(words[other]):
+            continue  # both would be right
+        label = int(rng.integers(2))
+        records.append(
+            {"text": " ".join(word), "choices": [wrong, right] if label else [right, wrong], "label": str(label)}
+        )
+    return records
+
+
+def _similarity(length: int, rng: np.random.Generator) -> list[Record]:
+    records: list[Record] = []
+    for word in _words(length, rng):
+        kept = [letter for letter in word if rng.random() < 0.5]
+        other = [*kept, *_LETTERS[rng.integers(26, size=len(word) - len(kept))].tolist()]
+        share = len({*word} & {*other}) / len({*word, *other})
+        records.append({"text": " ".join(word), "pair": " ".join(rng.permutation(other)), "label": f"{5 * share:.2f}"})
+    return records
 
 
 def _distinct(draw: Callable[[], T], rng: np.random.Generator) -> list[T]:
@@ -89,4 +115,6 @@ TASKS: dict[str, tuple[int, Callable[[int, np.random.Generator], list[Record]], 
     "addition": (3, _addition, 18),
     "reversal": (20, _reversal, 1000),
     "copy": (20, _copy, 1000),
+    "choice": (8, _choice, 1000),
+    "similarity": (8, _similarity, 1000),
 }

@@ -176,20 +176,22 @@ class Dataset:
         if self.config.stages:
             updates = [updates for updates, _, _ in self.config.stages]
             return StagedIterator(updates, lambda number: self._stage(number, seed, host, hosts))
-        rows, size = self.rows("train"), self.config.batch
+        rows, size, group = self.rows("train"), self.config.batch, self.objective.group
+        groups = f" in groups of {group} (objective.group)" if group > 1 else ""
         for name, count in self.config.batches:
-            if count % hosts:
-                raise UserError(f"{name}: a batch of {count} rows does not divide among {hosts} hosts")
+            if count % (hosts * group):
+                raise UserError(f"{name}: a batch of {count} rows does not divide among {hosts} hosts{groups}")
         if self.config.layout == "bucket":
             order = bucket_order(rows.widths, self.batch_rows(), seed)
-            chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts))
+            chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts, group))
             dataset = chosen.map(_Gather(self, seed))
         else:
             count = len(rows)
             dataset = grain.MapDataset.range(count)
             dataset = (dataset if rows.strips else dataset.seed(seed).shuffle()).repeat()
             dataset = dataset.map_with_index(lambda i, record: self.example("train", seed, i // count, record))
-            dataset = dataset[host::hosts].batch(size // hosts, drop_remainder=True)
+            dataset = dataset.batch(group, drop_remainder=True) if group > 1 else dataset
+            dataset = dataset[host::hosts].batch(size // group // hosts, drop_remainder=True)
         options = grain.ReadOptions(num_threads=self.config.threads, prefetch_buffer_size=2 * self.config.threads)
         return iter(dataset.to_iter_dataset(options))
 
@@ -222,14 +224,15 @@ class Dataset:
     def numbered(self, split: str, seed: int, multiple: int = 1, limit: int = 0) -> Iterator[tuple[list[int], Example]]:
         """Yields what `evaluation` does, each batch after the numbers of its rows."""
         rows = self.rows(split)
+        multiple *= self.objective.group
         size = -(-(rows.strips or self.config.eval_batch) // multiple) * multiple
         together = rows.strips or size  # strips are read side by side, each row after the one before
-        records = np.arange(len(rows))[: limit or None]
+        records, group = np.arange(len(rows))[: limit or None], self.objective.group
         for width in np.unique(rows.widths):
             same = records[rows.widths[records] == width]
             for start in range(0, len(same), together):
                 here = same[start : start + together].tolist()
-                yield here, pad([self.example(split, seed, 0, record) for record in here], size)
+                yield here, grouped(pad([self.example(split, seed, 0, record) for record in here], size), group)
 
 
 def _check_answers(corpus: corpora.Corpus, objective: QuestionAnswering, split: str) -> None:
@@ -252,6 +255,11 @@ def pad(examples: Sequence[Example], size: int) -> Example:
     batch = stack(examples)
     missing = size - len(examples)
     return {name: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1)) for name, x in batch.items()}
+
+
+def grouped(batch: Example, group: int) -> Example:
+    """Returns a batch with an axis for groups of rows that stand beside each other, where they are more than one."""
+    return batch if group == 1 else {name: x.reshape(-1, group, *x.shape[1:]) for name, x in batch.items()}
 
 
 def widened(widths: np.ndarray, sizes: Mapping[int, int]) -> np.ndarray:
@@ -303,10 +311,11 @@ class _Lookup(grain.transforms.MapWithIndex):
     order: Callable[[int], list[np.ndarray]]
     host: int
     hosts: int
+    group: int
 
     def map_with_index(self, index: int, element: int) -> tuple[int, np.ndarray]:
         epoch = index // len(self.order(0))
-        return epoch, self.order(epoch)[element][self.host :: self.hosts]
+        return epoch, self.order(epoch)[element].reshape(-1, self.group)[self.host :: self.hosts].ravel()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -316,7 +325,8 @@ class _Gather(grain.transforms.Map):
 
     def map(self, element: tuple[int, np.ndarray]) -> Example:
         epoch, records = element
-        return stack([self.dataset.example("train", self.seed, epoch, int(record)) for record in records])
+        batch = stack([self.dataset.example("train", self.seed, epoch, int(record)) for record in records])
+        return grouped(batch, self.dataset.objective.group)
 
 
 def open_data(config: Data, objective: Objective, tokenizer: Any = None) -> Dataset:
@@ -333,5 +343,6 @@ def _texts(records: Any) -> Iterator[str]:
         for name in ("text", "pair"):
             if name in record:
                 yield record[name]
+        yield from record.get("choices", ())
         if "words" in record:
             yield " ".join(record["words"])

@@ -27,7 +27,8 @@ class Records:
     """A random-access sequence of records; it goes to worker processes by pickle.
 
     A record is a dict. Its canonical keys, where the source has them: `text` and `pair` (str), `label` (str, also for a
-    regression target), `words` and `tags` (list of str, equally long). Other columns keep their names and values.
+    regression target), `choices` (list of str), `words` and `tags` (list of str, equally long). Other columns keep
+    their names and values.
 
     Attributes:
       rows: where the records come from.
@@ -51,6 +52,49 @@ class Records:
 
     def __iter__(self) -> Iterator[Record]:
         return (self[index] for index in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Records with a key made of several columns: `choices` the list of them, any other their texts between spaces.
+
+    Attributes:
+      records: with these columns.
+      columns: of each key; a single one for the choices holds the list itself.
+    """
+
+    records: Records
+    columns: dict[str, tuple[str, ...]]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the records and with the columns."""
+        return fingerprint([self.records.fingerprint, self.columns])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the records."""
+        return self.records.labels
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Record:
+        record = self.records[index]
+        return record | {key: self._value(record, index, key) for key in self.columns}
+
+    def _value(self, record: Record, index: int, key: str) -> Any:
+        columns = self.columns[key]
+        if missing := next((column for column in columns if column not in record), None):
+            raise UserError(
+                f"record {index + 1} has no column '{missing}' (it has {', '.join(record)}); choose with "
+                f"data.source.{key}="
+            )
+        values = [record[column] for column in columns]
+        texts = list(values[0]) if key == "choices" and len(values) == 1 and not isinstance(values[0], str) else values
+        if strange := next((text for text in texts if not isinstance(text, str)), None):
+            raise UserError(f"record {index + 1}: expected texts for the {key}, found {strange!r:.60}")
+        return texts if key == "choices" else " ".join(texts)
 
 
 def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()) -> Records:

@@ -127,7 +127,8 @@ class Rows:
         if self.strips:
             row["positions"][:at] += int(self.windows[index, 1] - self.windows[index % self.strips, 1])
         if self.corpus.label is not None:
-            row["label"] = self.corpus.label[self.windows[self.bounds[index], 0]]
+            label = self.corpus.label[self.windows[self.bounds[index], 0]]
+            row["number" if self.corpus.label.dtype.kind == "f" else "label"] = label
         return row
 
     def real_tokens(self, index: int) -> np.ndarray:
@@ -276,6 +277,8 @@ def lay_out(
     else:
         extra = 0 if framing == "bare" else 3 if corpus.pair else 2
         sequences, shared = corpus.lengths, 0
+    if whole and corpus.choices > 1:
+        return _side_by_side(corpus, vocabulary, layout, framing, width, buckets)
     question = min(question, (width - extra) // 2)
     if corpus.answers is not None:
         asked = extra + np.minimum(corpus.first, question)
@@ -305,6 +308,24 @@ def lay_out(
         sizes = sizes if needed is None else needed
         return dataclasses.replace(rows, widths=limits[np.searchsorted(limits, sizes)])
     return rows
+
+
+def _side_by_side(
+    corpus: Corpus, vocabulary: Vocabulary, layout: str, framing: str, width: int, buckets: Sequence[int]
+) -> Rows:
+    """Returns one row for each record of several pairs, each cut to its equal part of the row."""
+    special, room = 3, width // corpus.choices
+    if room < SHORTEST:
+        least = SHORTEST * corpus.choices
+        raise UserError(f"data.length={width} leaves no room for {corpus.choices} choices; use at least {least}")
+    stop = np.minimum(corpus.lengths, room - special)
+    windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
+    bounds = np.arange(0, len(corpus) + 1, corpus.choices)
+    widths = np.full(len(bounds) - 1, width)
+    if layout == "bucket":
+        limits = np.array(sorted({*buckets, width}))
+        widths = limits[np.searchsorted(limits, np.add.reduceat(stop + special, bounds[:-1]))]
+    return Rows(corpus, windows, bounds, widths, framing, vocabulary)
 
 
 def _one_each(corpus: Corpus, windows: np.ndarray, width: int, framing: str, vocabulary: Vocabulary) -> Rows:

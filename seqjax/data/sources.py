@@ -5,7 +5,7 @@
     stdlib/docs                      the standard library of the running Python; also code, package, roles, summary
     tfds:NAME, tfds:NAME/CONFIG      TensorFlow Datasets
     text:GLOB                        plain text; `unit` says what one record is
-    jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `label`, `words`, `tags` name columns
+    jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `choices`, `label`, ... name columns
     labelled:GLOB                    a label, a space and a text on each line
     squad:GLOB                       questions with a context and answers, SQuAD's JSON 1.1 or 2.0
     semeval:GLOB                     relations between two nominals, as SemEval-2010 task 8 has them
@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from seqjax.config import unknown
 from seqjax.data import files, questions
 from seqjax.data.noise import Noisy
-from seqjax.data.records import Record, Records, fingerprint, from_records
+from seqjax.data.records import Joined, Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
 from seqjax.tags import SCHEMES, convert
 
@@ -53,7 +53,9 @@ class Source:
       encoding: of the files.
       text, pair, label, words, tags: the columns that hold these. A column that is not named otherwise may be missing,
         except for the text of tsv, csv and jsonl records without words. For conll, words and tags may be numbers of
-        columns; by default the first and the last.
+        columns; by default the first and the last. A text may be of several columns, between commas here: they are
+        joined by spaces.
+      choices: the columns that hold the texts to choose from, between commas; or one that holds a list of them.
       coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
       noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
         changed: data to learn correction from.
@@ -71,6 +73,7 @@ class Source:
     text: str = "text"
     pair: str = ""
     label: str = "label"
+    choices: str = ""
     words: str = "words"
     tags: str = "tags"
     noise: float = 0.0
@@ -91,15 +94,25 @@ class Source:
                 f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {self.holdout}"
             )
 
+    @property
+    def joined(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each key that is made of several."""
+        found = {"text": self.text, "choices": self.choices}
+        return {
+            key: tuple(value.split(",")) for key, value in found.items() if value and ("," in value or key == "choices")
+        }
 
-def open_split(source: Source, split: str) -> Records | Noisy:
+
+def open_split(source: Source, split: str) -> Records | Noisy | Joined:
     """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
 
     Raises:
       UserError: an unknown spec or split, files that are missing, empty, malformed or in another encoding, or columns
         that do not exist. The message is one line and names the file and the line.
     """
-    records = _open(source, split)
+    records: Any = _open(source, split)
+    if source.joined:
+        records = Joined(records, source.joined)
     return Noisy(records, source.noise) if source.noise else records
 
 
@@ -111,7 +124,8 @@ def _open(source: Source, split: str) -> Records:
     if kind in FILE_KINDS:
         return _open_files(source, kind, rest, name if split in SPLITS else split, held_out=not own)
     rest, _, chosen = rest.partition("@")
-    columns = {getattr(source, key): key for key in CANONICAL if getattr(source, key) not in ("", _default(key))}
+    taken = [key for key in CANONICAL if key not in source.joined]
+    columns = {getattr(source, key): key for key in taken if getattr(source, key) not in ("", _default(key))}
     if kind == "stdlib":
         from seqjax.data import stdlib
 
@@ -233,9 +247,10 @@ def _conll_column(source: Source, key: str, position: int) -> int:
 
 def _canonical(source: Source, path: Path, number: int, row: dict[str, Any]) -> Record:
     """Returns a row of named columns as a record; raises UserError where a column is missing or of another type."""
-    chosen = {key: getattr(source, key) or key for key in CANONICAL}
-    needed = [key for key in CANONICAL if getattr(source, key) != _default(key)]
-    if "text" not in needed and chosen["words"] not in row:
+    keys = [key for key in CANONICAL if key not in source.joined]
+    chosen = {key: getattr(source, key) or key for key in keys}
+    needed = [key for key in keys if getattr(source, key) != _default(key)]
+    if "text" in keys and "text" not in needed and chosen["words"] not in row:
         needed.insert(0, "text")
     for key in needed:
         if chosen[key] not in row:

@@ -13,12 +13,14 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.questions import answers as answers_of
-from seqjax.evaluation import spans, squad, texts
-from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
+from seqjax.evaluation import metrics, spans, squad, texts
+from seqjax.evaluation.retrieval import retrieval_report, vectors
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.question_answering import QuestionAnswering
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
+from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.parallel import Devices
 from seqjax.training.step import evaluation_step
 from seqjax.types import Batch, Params
@@ -26,7 +28,8 @@ from seqjax.types import Batch, Params
 Scorer = Callable[..., dict[str, float]]
 SAMPLES = 10  # texts that a report shows
 TUNED = "validation"  # the split on which the threshold of no answer is chosen
-REPORTED = Classification | Tagging | TextToText | QuestionAnswering  # objectives with scores by class or of texts
+Judged = Classification | Tagging | Regression | QuestionAnswering  # objectives that predict something of each record
+REPORTED = Judged | InBatchNegatives | TextToText  # objectives with scores by class, of numbers or of whole texts
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
@@ -80,17 +83,19 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
 
 
 def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, split: str) -> dict[str, Any]:
-    """Returns scores by class or of whole texts, for an objective of REPORTED.
+    """Returns scores by class, of numbers or of whole texts, for an objective of REPORTED.
 
-    Those of classes, tags and answers are as `report` gives them; those of texts as `texts.text_report`. Texts and
-    answers have the first few of them as "samples". Where a question may have no answer, "tuned" has the scores with
-    the threshold that is best for the F1 of the validation split.
+    Those of classes, tags, numbers and answers are as `report` gives them, those of retrieval as `retrieval_report`,
+    those of texts as `texts.text_report`. Texts and answers have the first few of them as "samples". Where a question
+    may have no answer, "tuned" has the scores with the threshold that is best for the F1 of the validation split.
     """
     objective = dataset.objective
     if isinstance(objective, TextToText):
         pairs = texts.answers(model, dataset, params, split)
         return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
-    assert isinstance(objective, Classification | Tagging | QuestionAnswering)
+    if isinstance(objective, InBatchNegatives):
+        return retrieval_report(*vectors(model, dataset, params, split))
+    assert isinstance(objective, Judged)
     predict = predictor(model, dataset, devices)
     found = predict(params, split)
     out = report(objective, found)
@@ -105,23 +110,25 @@ def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, s
 def format_reported(report: dict[str, Any]) -> str:
     """Returns what `reported` gave as plain text."""
     if "per_class" in report:
-        return format_report(report)
-    return squad.format_answer_report(report) if "f1" in report else texts.format_text_report(report)
+        return metrics.format_report(report)
+    if "f1" in report:
+        return squad.format_answer_report(report)
+    return texts.format_text_report(report) if "signatures" in report else metrics.format_numbers(report)
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
     """Returns a function (params, split) -> one {"gold", "predicted"} for each record, in order.
 
-    Both are class names for classification and lists of tags, one for each word, for tagging. Of a question "gold" is
-    the list of its answers, "predicted" the best span's text and "score" how much that scores above no answer; "source"
-    is the question.
+    Both are class names for classification, numbers for regression, and lists of tags, one for each word, for tagging.
+    Of a question "gold" is the list of its answers, "predicted" the best span's text and "score" how much that scores
+    above no answer; "source" is the question.
     """
     objective = dataset.objective
-    assert isinstance(objective, (Classification, Tagging, QuestionAnswering))
+    assert isinstance(objective, Judged)
     choose = jax.jit(functools.partial(objective.predict, model.apply))
     if isinstance(objective, QuestionAnswering):
         return functools.partial(_answered, objective, dataset, choose)
-    labels = np.array(objective.labels)
+    labels = np.array(getattr(objective, "labels", ()))
 
     def run(params: Params, split: str) -> list[dict[str, Any]]:
         rows = dataset.rows(split)
@@ -129,7 +136,9 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
         for numbers, batch in dataset.numbered(split, 0):
             predicted = np.asarray(choose(params, batch))
             for place, number in enumerate(numbers):
-                if isinstance(objective, Classification):
+                if isinstance(objective, Regression):
+                    gold, guess = batch["number"][place], predicted[place]
+                elif isinstance(objective, Classification):
                     gold, guess = labels[batch["label"][place]], labels[predicted[place]]
                 else:
                     words = batch["tag_weights"][place] > 0
@@ -167,12 +176,17 @@ def _answered(
     ]
 
 
-def report(objective: Classification | Tagging | QuestionAnswering, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def report(objective: Judged, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the scores of what a `predictor` gave, by class or of answers; of classes with the confusion matrix."""
     if isinstance(objective, QuestionAnswering):
         return squad.answer_report(pairs, objective.score, objective.no_answer, objective.threshold)
     gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
     if isinstance(objective, Tagging):
-        return tagging_report(gold, predicted)
-    scores = classification_report(gold, predicted, list(objective.labels))
-    return scores | {"labels": list(objective.labels), "confusion": confusion(gold, predicted, list(objective.labels))}
+        return metrics.tagging_report(gold, predicted)
+    if isinstance(objective, Regression):
+        return metrics.regression_report(gold, predicted)
+    scores = metrics.classification_report(gold, predicted, list(objective.labels))
+    return scores | {
+        "labels": list(objective.labels),
+        "confusion": metrics.confusion(gold, predicted, list(objective.labels)),
+    }

@@ -134,6 +134,41 @@ def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[
     }
 
 
+def regression_report(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, Any]:
+    """Returns {"pearson", "spearman", "mean_squared_error", "mean_absolute_error", "intervals"}.
+
+    The correlation with something that is the same everywhere is 0. "intervals" are of 95 %, of both correlations, as
+    `classification_report` has them.
+
+    Raises:
+      UserError: nothing to score, or differing lengths.
+    """
+    from scipy.stats import rankdata
+
+    if len(gold) != len(predicted) or not len(gold):
+        raise UserError(f"there are {len(gold)} gold and {len(predicted)} predicted numbers; each needs the other")
+    pair = np.stack([np.asarray(gold, float), np.asarray(predicted, float)])
+    error = pair[1] - pair[0]
+    drawn = pair[:, np.random.default_rng(0).integers(len(gold), size=(RESAMPLES, len(gold)))]
+    out: dict[str, Any] = {
+        "pearson": float(_correlation(pair)),
+        "spearman": float(_correlation(rankdata(pair, axis=-1))),
+    }
+    out |= {"mean_squared_error": float(np.mean(error**2)), "mean_absolute_error": float(np.mean(np.abs(error)))}
+    intervals = {
+        "pearson": interval(_correlation(drawn)),
+        "spearman": interval(_correlation(rankdata(drawn, axis=-1))),
+    }
+    return out | {"intervals": intervals}
+
+
+def _correlation(pair: np.ndarray) -> np.ndarray:
+    """Returns Pearson's correlation of [2, ..., N] over N."""
+    x, y = pair - np.mean(pair, axis=-1, keepdims=True)
+    spread = np.sqrt(np.sum(x**2, axis=-1) * np.sum(y**2, axis=-1))
+    return np.divide(np.sum(x * y, axis=-1), spread, out=np.zeros_like(spread), where=spread > 0)
+
+
 def format_report(report: dict[str, Any]) -> str:
     """Returns a report as plain text: the table of classes, the averages, single numbers, a small confusion matrix."""
     scores = {**report["per_class"], **{f"{name} average": report[name] for name in AVERAGES}}
@@ -144,16 +179,22 @@ def format_report(report: dict[str, Any]) -> str:
     ]
     lines = _align(rows)
     lines.insert(len(lines) - len(AVERAGES), "")
-    numbers = [[name.replace("_", " "), f"{value:.4f}"] for name, value in report.items() if isinstance(value, float)]
-    lines += ["", *_align(numbers)] if numbers else []
-    lines += [
-        f"{name.replace('_', ' ')}: 95 % between {low:.4f} and {high:.4f}"
-        for name, (low, high) in report.get("intervals", {}).items()
-    ]
+    lines += ["", format_numbers(report)]
     if "confusion" in report and len(report["labels"]) <= SHOWN_CLASSES:
         matrix = [[str(count) for count in row] for row in report["confusion"]]
         lines += ["", "confusion (rows gold, columns predicted)"]
         lines += _align([["", *report["labels"]], *([a, *b] for a, b in zip(report["labels"], matrix, strict=True))])
+    return "\n".join(lines)
+
+
+def format_numbers(report: dict[str, Any]) -> str:
+    """Returns the single numbers of a report, and their intervals, as plain text."""
+    numbers = [[name.replace("_", " "), f"{value:.4f}"] for name, value in report.items() if isinstance(value, float)]
+    lines = _align(numbers) if numbers else []
+    lines += [
+        f"{name.replace('_', ' ')}: 95 % between {low:.4f} and {high:.4f}"
+        for name, (low, high) in report.get("intervals", {}).items()
+    ]
     return "\n".join(lines)
 
 

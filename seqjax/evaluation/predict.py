@@ -17,8 +17,9 @@ from seqjax.errors import UserError
 from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
-from seqjax.objectives.objective import Objective
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.tags import entities, parts
@@ -26,9 +27,10 @@ from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
-PREDICTED = Classification | Tagging | TextToText | QuestionAnswering  # objectives of runs that can be asked
+# Objectives of runs that can be asked.
+PREDICTED = Classification | Tagging | Regression | TextToText | QuestionAnswering
 
-Text = str | tuple[str, str]
+Text = str | tuple[str, ...]
 
 
 def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Iterable[Text]) -> Iterator[dict[str, Any]]:
@@ -38,15 +40,15 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
       experiment: of the run, as `seqjax.load` gives it; its objective says what is predicted.
       params: of the run.
       tokenizer: of the run.
-      texts: each one text, or a pair of two; of a tagging model words between spaces, of one that answers questions a
-        question and its context.
+      texts: each one text, or a pair of two; of a tagging model words between spaces, of one that chooses a text and
+        its choices, of one that answers questions a question and its context.
 
     Yields:
-      With "text" (and "pair"): of a classifier "label", "probability" and "probabilities" ({label: probability}); of a
-      tagger "words", "tags" and, where the tags have a scheme, "entities" ({"type", "text", "start", "stop"} in
-      words); of an encoder-decoder "answer"; of a model that answers questions what `spans.choose` gives. "cut" is
-      true where a text is longer than the model was trained to read; a tagger reads such a text in several parts, and
-      so is a context read.
+      With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
+      "probabilities" ({label: probability}); of a tagger "words", "tags" and, where the tags have a scheme, "entities"
+      ({"type", "text", "start", "stop"} in words); of a regression "number"; of an encoder-decoder "answer"; of a model
+      that answers questions what `spans.choose` gives. "cut" is true where a text is longer than the model was trained
+      to read; a tagger reads such a text in several parts, and so is a context read.
 
     Raises:
       UserError: a run of another objective; texts and pairs beside each other, pairs for what reads none, a question
@@ -54,7 +56,7 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     """
     objective = experiment.objective
     if not isinstance(objective, PREDICTED):
-        raise UserError("this run was trained to predict no class, tag or answer; fine-tune it first")
+        raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
     model, size = objective.build(experiment.model), experiment.data.eval_batch
     ask: Callable[[list[Text]], list[dict[str, Any]]]
     if isinstance(objective, TextToText):
@@ -69,18 +71,25 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
         yield from ask(group)
 
 
-def _checked(texts: Iterable[Text], objective: Objective) -> Iterator[Text]:
-    """Yields texts; raises UserError where one is not what the first is, a pair where none may be, or nothing."""
-    first: Text | None = None
+def _shapes(objective: Any) -> dict[int, str]:
+    """Returns of how many parts a text may be, and what it is then."""
+    if isinstance(objective, QuestionAnswering):
+        return {2: "a question and its context"}
+    if isinstance(objective, MultipleChoice):
+        return {1 + len(objective.labels): f"a text and its {len(objective.labels)} choices"}
+    pairs = {2: "a pair of texts, as the first is"} if isinstance(objective, Classification | Regression) else {}
+    return {1: "one text"} | pairs
+
+
+def _checked(texts: Iterable[Text], objective: Any) -> Iterator[Text]:
+    """Yields texts; raises UserError where one is not what the first is, has other parts than it may, or nothing."""
+    wanted = _shapes(objective)
     for number, text in enumerate(texts, start=1):
-        first = text if first is None else first
-        wanted = "one text"
-        if isinstance(objective, QuestionAnswering):
-            wanted = "a question and its context"
-        elif isinstance(objective, Classification) and not isinstance(first, str):
-            wanted = "a pair of texts, as the first is"
-        if isinstance(text, str) != (wanted == "one text"):
-            raise UserError(f"text {number}: expected {wanted}, found {text!r:.60}")
+        count = 1 if isinstance(text, str) else len(text)
+        if number == 1 and count in wanted:
+            wanted = {count: wanted[count]}
+        if count not in wanted:
+            raise UserError(f"text {number}: expected {next(iter(wanted.values()))}, found {text!r:.60}")
         if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
             raise UserError(f"text {number}: expected text, found nothing")
         yield text
@@ -103,20 +112,20 @@ def _labels(
     experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Text]
 ) -> list[dict[str, Any]]:
     objective, data = experiment.objective, experiment.data
-    assert isinstance(objective, Classification | Tagging)
+    assert isinstance(objective, Classification | Tagging | Regression)
     rows = _rows(experiment, tokenizer, texts)
     found: dict[int, np.ndarray] = {}
     for place, example, out in _computed(experiment, compute, params, tokenizer, rows):
-        found[place] = out if isinstance(objective, Classification) else out[example["tag_weights"] > 0]
+        found[place] = out[example["tag_weights"] > 0] if isinstance(objective, Tagging) else out
     if isinstance(objective, Tagging):
         said: list[list[int]] = [[] for _ in texts]
         for place in range(len(rows)):  # a sentence may take several
             said[rows.windows[place, 0]] += found[place].astype(int).tolist()
         return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
-    cut = rows.corpus.lengths > data.length - (3 if rows.corpus.pair else 2)
-    return [
-        _class(objective.labels, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)
-    ]
+    choices = rows.corpus.choices
+    room = objective.row_length(data.length) // choices - (3 if rows.corpus.pair else 2)
+    cut = np.any((rows.corpus.lengths > room).reshape(-1, choices), axis=1)
+    return [_said(objective, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)]
 
 
 def _spans(
@@ -138,7 +147,8 @@ def _rows(experiment: Experiment, tokenizer: Any, texts: list[Text]) -> Rows:
     objective, data = experiment.objective, experiment.data
     corpus = unlabelled(texts, tokenizer, objective.reads)
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
-    layout = ("bucket", objective.framing, data.length, 0, buckets)
+    longest, *shorter = (objective.row_length(width) for width in (data.length, *buckets))
+    layout = ("bucket", objective.framing, longest, 0, shorter)
     asked = objective.question_length if isinstance(objective, QuestionAnswering) else 0
     return lay_out(corpus, tokenizer, *layout, whole=True, overlap=data.overlap, question=asked)
 
@@ -154,11 +164,15 @@ def _computed(
         yield from zip(places, examples, out, strict=False)
 
 
-def _class(labels: Sequence[str], text: Text, chances_K: np.ndarray) -> dict[str, Any]:
-    best = int(np.argmax(chances_K))
-    named = {"text": text} if isinstance(text, str) else {"text": text[0], "pair": text[1]}
-    every = {label: float(chance) for label, chance in zip(labels, chances_K, strict=True)}
-    return named | {"label": labels[best], "probability": float(chances_K[best]), "probabilities": every}
+def _said(objective: Classification | Regression, text: Text, found: np.ndarray) -> dict[str, Any]:
+    named: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "pair": text[1]}
+    if isinstance(objective, MultipleChoice):
+        named = {"text": text[0], "choices": list(text[1:])}
+    if isinstance(objective, Regression):
+        return named | {"number": float(found)}
+    best = int(np.argmax(found))
+    every = {label: float(chance) for label, chance in zip(objective.labels, found, strict=True)}
+    return named | {"label": objective.labels[best], "probability": float(found[best]), "probabilities": every}
 
 
 def _tags(labels: Sequence[str], text: str, found: Sequence[int]) -> dict[str, Any]:

@@ -104,23 +104,67 @@ def pooled(x_BLD: jax.Array, segments_BL: jax.Array, pool: str) -> jax.Array:
     return jnp.sum(x_BLD * real_BL1, axis=1) / jnp.maximum(jnp.sum(real_BL1, axis=1), 1.0)
 
 
+def pooled_segments(x_BLD: jax.Array, segments_BL: jax.Array, count: int, pool: str) -> jax.Array:
+    """Returns float32 [B, count, D]: what `pooled` gives of each of the documents 1 ... count of a row; 0 if absent."""
+    member_BCL = segments_BL[:, None, :] == jnp.arange(1, count + 1)[None, :, None]
+    if pool == "first":
+        member_BCL &= jnp.cumsum(member_BCL, axis=-1) == 1
+    weight_BCL = member_BCL.astype(jnp.float32)
+    weight_BCL /= jnp.maximum(jnp.sum(weight_BCL, axis=-1, keepdims=True), 1.0)
+    return jnp.einsum("BCL,BLD->BCD", weight_BCL, x_BLD.astype(jnp.float32))
+
+
 class ClassificationHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, K]: a pooled state, dense, tanh, dropout, dense (Devlin et al. 2019, 4.1).
 
-    `pool` is "first" (the state of the first token, as BERT) or "mean" (over the real tokens).
+    `pool` is "first" (the state of the first token, as BERT) or "mean" (over the real tokens). Without `pooler` the
+    first dense layer and its tanh are left out.
     """
 
     labels: int
     pool: str = "first"
     dropout: float = 0.1
+    pooler: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
 
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BD = pooled(x_BLD, segments_BL, self.pool)
-        x_BD = jnp.tanh(Linear(x_BD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BD))
+        if self.pooler:
+            x_BD = jnp.tanh(Linear(x_BD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BD))
         x_BD = nn.Dropout(self.dropout, deterministic=not train)(x_BD)
         return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BD)
+
+
+class ChoiceHead(nn.Module):
+    """Hidden states [B, L, D] -> logits [B, K]: a score for each of the K documents of a row, all by the same layers.
+
+    Those of `ClassificationHead` with one output (Devlin et al. 2019, section 4.4, with the pooler of their code).
+    """
+
+    choices: int
+    pool: str = "first"
+    dropout: float = 0.1
+    pooler: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+
+    @nn.compact
+    def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
+        x_BKD = pooled_segments(x_BLD, segments_BL, self.choices, self.pool)
+        if self.pooler:
+            x_BKD = jnp.tanh(Linear(x_BKD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BKD))
+        x_BKD = nn.Dropout(self.dropout, deterministic=not train)(x_BKD)
+        return Linear(1, kernel_init=self.kernel_init, name="output")(x_BKD)[:, :, 0]
+
+
+class EmbeddingHead(nn.Module):
+    """Hidden states [B, L, D] -> [B, count, D]: the pooled states of each document of a row. It has no parameters."""
+
+    count: int
+    pool: str = "mean"
+
+    def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
+        return pooled_segments(x_BLD, segments_BL, self.count, self.pool)
 
 
 class TaggingHead(nn.Module):

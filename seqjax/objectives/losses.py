@@ -37,10 +37,16 @@ def _is_target(logits: jax.Array, targets: Array) -> jax.Array:
     return jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1) == targets[..., None]
 
 
-def sums(term: str, weights: Array, loss: jax.Array, hit: jax.Array) -> tuple[Pairs, Pairs]:
-    """Returns a term and its accuracy as (sum, weight) of losses and hits that count as much as `weights` says."""
-    weight = jnp.sum(weights)
-    return {term: (jnp.sum(loss * weights), weight)}, {"accuracy": (jnp.sum(hit * weights), weight)}
+def sums(
+    term: str, weights: Array, loss: jax.Array, hit: jax.Array, loss_weights: Array | None = None
+) -> tuple[Pairs, Pairs]:
+    """Returns a term and its accuracy as (sum, weight) of losses and hits that count as much as `weights` says.
+
+    With `loss_weights` losses count as much as these say instead.
+    """
+    of_loss = weights if loss_weights is None else loss_weights
+    term_sum, accuracy = jnp.sum(loss * of_loss), jnp.sum(hit * weights)
+    return {term: (term_sum, jnp.sum(of_loss))}, {"accuracy": (accuracy, jnp.sum(weights))}
 
 
 def token_scores(

@@ -4,6 +4,7 @@
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self
 
@@ -43,6 +44,8 @@ class Objective(abc.ABC):
       prefixes: whether its batches hold a prefix, which only the Transformer's decoder-only model reads.
       sources: whether its batches hold a source for an encoder-decoder.
       layouts: of the data that it can read, see `seqjax.data.rows.lay_out`.
+      group: how many rows are scored together. Where it is more than 1, arrays have an axis G after B, [B, G, ...]: a
+        group is a row of the batch, never divided among devices and micro-batches.
       partners: whether `corrupt` needs the row of another document, `row["partner"]` (its real tokens).
       terms: names of the loss terms.
     """
@@ -54,6 +57,7 @@ class Objective(abc.ABC):
     prefixes: ClassVar[bool] = False
     sources: ClassVar[bool] = False
     partners: ClassVar[bool] = False
+    group = 1
     layouts: ClassVar[tuple[str, ...]] = ("pack", "stream", "pad", "bucket")
     terms: ClassVar[tuple[str, ...]]
 
@@ -117,8 +121,8 @@ class Objective(abc.ABC):
 
     def read(self, batch: Mapping[str, Any]) -> tuple[int, int]:
         """Returns (rows, length) of what the model reads of a batch, of a source where there is one."""
-        rows, length = batch["source" if self.sources else "tokens"].shape
-        return rows, length
+        *rows, length = batch["source" if self.sources else "tokens"].shape
+        return math.prod(rows), length
 
     def corruption_epoch(self, epoch: int) -> int:
         """Returns the epoch whose random numbers `epoch` uses (0 always: the same corruption in each epoch)."""

@@ -5,6 +5,7 @@
 import dataclasses
 from typing import ClassVar, Self
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,7 @@ from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.tags import parts
-from seqjax.types import Apply, Batch, Params
+from seqjax.types import Apply, Array, Batch, Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +31,19 @@ class Classification(Objective):
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
     pool: str = "first"  # "first" token or "mean" of the real tokens
+    pooler: bool = True  # a dense layer below the output; without one and with a frozen trunk it is a linear probe
     dropout: float = 0.1
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()  # of the loss, one for each label in order; empty: all 1
 
     def __post_init__(self) -> None:
         require_choice(self, "objective", {"pool": ("first", "mean")})
         require(self, "objective", ("dropout", "label_smoothing"), 0, 1)
+        _check_weights(self.class_weights, self.labels)
 
-    def head(self, model: ModelConfig) -> ClassificationHead:
-        """A pooled state and two layers."""
-        return ClassificationHead(len(self.labels), self.pool, self.dropout)
+    def head(self, model: ModelConfig) -> nn.Module:
+        """A pooled state and two layers, or one."""
+        return ClassificationHead(len(self.labels), self.pool, self.dropout, pooler=self.pooler)
 
     def predictions(self, length: int) -> int:
         """The vocabulary head does not run."""
@@ -51,14 +55,18 @@ class Classification(Objective):
         return row | {"label_weight": np.ones((), np.float32)}
 
     def weights(self, batch: Batch) -> dict[str, jax.Array]:
-        """The number of rows."""
-        return {"classification": jnp.sum(batch["label_weight"])}
+        """The number of rows, or the sum of the weights of their classes."""
+        return {self.terms[0]: jnp.sum(self._loss_weights(batch))}
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats, and how many rows are right."""
         logits_BK = call(apply, params, batch, key)
         loss_B = cross_entropy(logits_BK, batch["label"], self.label_smoothing if key is not None else 0.0)
-        return sums("classification", batch["label_weight"], loss_B, correct(logits_BK, batch["label"]))
+        hit_B, weights_B = correct(logits_BK, batch["label"]), self._loss_weights(batch)
+        return sums(self.terms[0], batch["label_weight"], loss_B, hit_B, weights_B)
+
+    def _loss_weights(self, batch: Batch) -> jax.Array:
+        return _by_class(batch["label_weight"], batch["label"], self.class_weights)
 
     def chances(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the probability of each class, [B, K]."""
@@ -67,6 +75,23 @@ class Classification(Objective):
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the likeliest class of each row, int [B]."""
         return jnp.argmax(call(apply, params, batch, None), axis=-1)
+
+
+def _by_class(weights: Array, classes: Array, class_weights: tuple[float, ...]) -> jax.Array:
+    """Returns weights [...] times those of their classes, int [...]."""
+    if not class_weights:
+        return jnp.asarray(weights)
+    return jnp.asarray(weights) * jnp.asarray(class_weights, jnp.float32)[classes]
+
+
+def _check_weights(class_weights: tuple[float, ...], labels: tuple[str, ...]) -> None:
+    if strange := next((weight for weight in class_weights if not weight >= 0.0), None):
+        raise UserError(f"objective.class_weights: {strange} must be at least 0")
+    if class_weights and labels and len(class_weights) != len(labels):
+        raise UserError(
+            f"objective.class_weights are {len(class_weights)}, one for each of {len(labels)} labels is needed: "
+            f"{', '.join(labels)}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +107,17 @@ class Tagging(Objective):
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
     dropout: float = 0.1
+    class_weights: tuple[float, ...] = ()  # of the loss, one for each label in order; empty: all 1
     crf: bool = False
     constrained: bool = True  # with crf: tags that may not follow each other in IOB2 or IOBES never do
 
     def __post_init__(self) -> None:
         require(self, "objective", ("dropout",), 0, 1)
+        _check_weights(self.class_weights, self.labels)
+        if self.crf and self.class_weights:
+            raise UserError(
+                "objective.class_weights weigh words, and a chain scores whole rows; set objective.crf=false"
+            )
 
     def with_labels(self, labels: tuple[str, ...]) -> Self:
         """Returns the same with the tags of the data.
@@ -120,8 +151,8 @@ class Tagging(Objective):
         return row | {"tags": np.where(counts, row["tags"], 0), "tag_weights": counts.astype(np.float32)}
 
     def weights(self, batch: Batch) -> dict[str, jax.Array]:
-        """The number of words."""
-        return {"tagging": jnp.sum(batch["tag_weights"])}
+        """The number of words, or the sum of the weights of their tags."""
+        return {"tagging": jnp.sum(self._loss_weights(batch))}
 
     def loss(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         """Returns the summed cross entropy in nats over words (with crf of rows), and how many words are right."""
@@ -129,7 +160,11 @@ class Tagging(Objective):
             return self._chain(apply, params, batch, key)
         logits_BLK = call(apply, params, batch, key)
         loss_BL = cross_entropy(logits_BLK, batch["tags"])
-        return sums("tagging", batch["tag_weights"], loss_BL, correct(logits_BLK, batch["tags"]))
+        hit_BL, weights_BL = correct(logits_BLK, batch["tags"]), self._loss_weights(batch)
+        return sums("tagging", batch["tag_weights"], loss_BL, hit_BL, weights_BL)
+
+    def _loss_weights(self, batch: Batch) -> jax.Array:
+        return _by_class(batch["tag_weights"], batch["tags"], self.class_weights)
 
     def _chain(self, apply: Apply, params: Params, batch: Batch, key: jax.Array | None) -> tuple[Pairs, Pairs]:
         weights_BL, tags_BL = jnp.asarray(batch["tag_weights"]), jnp.asarray(batch["tags"])

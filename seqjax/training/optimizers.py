@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import optax.contrib
 
@@ -45,6 +44,8 @@ class Optimizer:
     ema: float = 0.0  # keep an average of the parameters, which is evaluated and used; 0.999 is common (0: none)
     spike: float = 0.0  # skip an update whose gradient norm exceeds so many times the running median (0: never)
     layer_decay: float = 1.0  # learning rate of a layer relative to the layer above (Howard & Ruder 2018, section 3.2)
+    rates: tuple[tuple[str, float], ...] = ()  # (regex, factor): multiplies the learning rate
+    unfreeze: int = 0  # gradual unfreezing: the next layer below trains after so many updates more (0: all do at once)
 
     def __post_init__(self) -> None:
         require_choice(self, "optimizer", {"name": RULES, "schedule": schedules.NAMES})
@@ -54,6 +55,12 @@ class Optimizer:
         for update, factor in self.drops:
             if update < 1 or not factor > 0.0:
                 raise UserError(f"optimizer.drops: {update}, {factor} must be an update and a factor above 0")
+        for pattern, factor in self.rates:
+            if not factor > 0.0:
+                raise UserError(f"optimizer.rates: {pattern}, {factor} must be a factor above 0; see optimizer.freeze")
+        if self.unfreeze and self.name == "schedule_free":
+            raise UserError("optimizer.unfreeze is not for schedule_free, whose average would move what is frozen")
+        require(self, "optimizer", ("unfreeze",), 0)
         require(self, "optimizer", ("warmup", "end_lr", "epsilon", "weight_decay", "clip"), 0)
         require(self, "optimizer", ("b1", "b2", "ema"), 0, 1)
         if self.spike and not self.spike > 1.0:
@@ -119,7 +126,9 @@ def learning_rate(config: Optimizer, steps: int) -> optax.Schedule:
 def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransformation:
     """Returns the transformation from gradients to updates.
 
-    Frozen parameters have no optimiser state and no part in the norm that is clipped.
+    Frozen parameters have no optimiser state and no part in the norm that is clipped. With `unfreeze` the head trains
+    alone at first (Howard & Ruder 2018, section 3.3, layer by layer); what waits stays as it is, to the bit, while its
+    gradients count in the norm and in the optimiser's moments, which are therefore warm when its turn comes.
 
     Args:
       config: settings.
@@ -138,7 +147,12 @@ def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransf
     if config.name == "lamb":
         chain.append(optax.scale_by_trust_ratio())
     if config.layer_decay != 1.0:
-        chain.append(_multiply(layer_multipliers(params, config.layer_decay)))
+        powers = jax.tree.map(lambda depth: config.layer_decay**depth, trees.layer_depths(params))
+        chain.append(_multiply(powers))
+    if config.rates:
+        chain.append(_multiply(trees.apply_rules(config.rates, params, "optimizer.rates")))
+    if config.unfreeze:
+        chain.append(_unfreeze(config.unfreeze, trees.layer_depths(params)))
     rate = learning_rate(config, steps)
     optimizer = optax.chain(*chain, optax.scale_by_learning_rate(rate))
     if config.name == "schedule_free":  # optax counts updates from 1
@@ -174,26 +188,19 @@ def averaging(config: Optimizer) -> Averaging | None:
     return moving if config.ema else None
 
 
-def layer_multipliers(params: Params, decay: float) -> Params:
-    """Returns a tree of learning-rate multipliers: head 1, last layer `decay`, the one below decay^2, ..., embeddings.
+def _unfreeze(every: int, depths: Params) -> optax.GradientTransformation:
+    """Leaves out the updates of what is not trained yet: d layers from the top that is so for d * every updates."""
+    by_path = trees.flatten(depths)
 
-    Leaves are floats, or arrays [layers, 1, ...] where a scan stacks the layers.
-    """
-    flat = trees.flatten(params)
-    numbers = [int(match[1]) for path in flat if (match := re.search(r"/layer_(\d+)/", path))]
-    stacked = [leaf.shape[0] for path, leaf in flat.items() if "/layers/" in path]
-    depth = max(numbers, default=-1) + 1 or max(stacked, default=0)
+    def update(updates: Any, state: optax.ScaleByScheduleState, params: Any = None) -> tuple[Any, Any]:
+        leaves = [
+            jnp.where(state.count >= by_path[path] * every, leaf, jnp.zeros_like(leaf))
+            for path, leaf in trees.flatten(updates).items()
+        ]
+        count = optax.safe_increment(state.count)
+        return jax.tree.unflatten(jax.tree.structure(updates), leaves), optax.ScaleByScheduleState(count)
 
-    def multiplier(path: str, leaf: Any) -> Any:
-        if path.startswith("head/") or path.startswith("trunk/final_norm"):
-            return 1.0
-        if "/layers/" in path:
-            powers = decay ** (depth - np.arange(depth, dtype=np.float32))
-            return powers.reshape(-1, *[1] * (len(leaf.shape) - 1))
-        match = re.search(r"/layer_(\d+)/", path)
-        return decay ** (depth - int(match[1]) if match else depth + 1)
-
-    return trees.unflatten({path: multiplier(path, leaf) for path, leaf in flat.items()})
+    return optax.GradientTransformation(lambda _: optax.ScaleByScheduleState(jnp.zeros((), jnp.int32)), update)
 
 
 def _decay(rate: float, multipliers: Params) -> optax.GradientTransformation:

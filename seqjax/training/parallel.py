@@ -53,16 +53,18 @@ class Devices:
     def __len__(self) -> int:
         return len(self.devices)
 
-    def check(self, batches: Sequence[tuple[str, int]], accumulate: int) -> None:
-        """Raises UserError where a batch does not divide among devices and micro-batches.
+    def check(self, batches: Sequence[tuple[str, int]], accumulate: int, group: int = 1) -> None:
+        """Raises UserError where a batch does not divide among devices and micro-batches, in whole groups.
 
         Args:
           batches: the setting that says so, and rows, of each size of batch; see `Data.batches`.
           accumulate: micro-batches of an update.
+          group: of the objective, see `Objective`.
         """
         parts = f"{len(self)} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
+        parts += f" in groups of {group} (objective.group)" if group > 1 else ""
         for name, rows in batches:
-            if rows % (len(self) * accumulate):
+            if rows % (len(self) * accumulate * group):
                 what = f"{name}={rows}" if name == "data.batch" else f"{name}: a batch of {rows} rows"
                 cure = "data.multiple" if name == "data.places" else name
                 raise UserError(f"{what} does not divide among {parts}; change {cure} or parallel.devices")

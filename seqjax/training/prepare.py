@@ -72,6 +72,7 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
     built = objective.build(model)
     if pretrained is not None:
         trees.merge(shapes(built), pretrained, experiment.init_allow)  # raises what does not fit
+        trees.check_layers(shapes(built), experiment.reinit_layers)
     return Prepared(experiment, dataset, built, pretrained)
 
 
@@ -82,7 +83,7 @@ def reopen(experiment: Experiment, folder: Path) -> Prepared:
       experiment: resolved, as its checkpoints hold it.
       folder: the run's.
     """
-    return prepare(dataclasses.replace(experiment, init_from=""), folder / "tokenizer")
+    return prepare(dataclasses.replace(experiment, init_from="", reinit_layers=0), folder / "tokenizer")
 
 
 def check_metric(prepared: Prepared) -> None:

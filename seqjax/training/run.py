@@ -50,7 +50,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
-    devices.check(data.batches, run.accumulate)
+    devices.check(data.batches, run.accumulate, dataset.objective.group)
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
@@ -154,9 +154,12 @@ def _begin(
         state, meta = checkpoints.restore(newest, like, devices.replicated)
         iterator.set_state(meta["iterator"])
         return state, newest
-    params = initialise(prepared.model, rng.key(seed, "params"))
+    params = fresh = initialise(prepared.model, rng.key(seed, "params"))
     if prepared.pretrained is not None:
-        params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
+        params, merged = trees.merge(fresh, prepared.pretrained, prepared.experiment.init_allow)
+        if layers := prepared.experiment.reinit_layers:
+            params = trees.restart(params, fresh, layers)
+            print(f"the top {layers} layers begin afresh", file=sys.stderr)
         print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
         (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
     return devices.replicate(begin(prepared, optimizer, params, rows)), 0

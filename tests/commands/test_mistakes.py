@@ -17,9 +17,11 @@ ROOT = Path(__file__).parents[2]
 TRAIN = ["train", "quickstart_mlm", "--tiny", "--quiet", "parallel.devices=1"]
 PACKAGE = ["train", "quickstart_package", "--tiny", "--quiet", "parallel.devices=1"]
 ROLES = ["train", "stdlib_roles", "--tiny", "--quiet", "parallel.devices=1"]
+CHOICE = ["train", "xcopa", "--tiny", "--quiet", "parallel.devices=1", "data.buckets=", "data.layout=pad"]
 SHOW = ["show", "quickstart_mlm"]
 SQUAD = ["train", "squad", "--tiny", "--quiet", "parallel.devices=1"]
 SHOW_SQUAD = ["show", "squad"]
+SWEEP = ["sweep", "quickstart_mlm", "--tiny"]
 SHOW_TEXTS = ["show", "addition_lstm"]
 CAUSAL = ["train", "quickstart_clm", "--tiny", "--quiet", "parallel.devices=1"]
 STREAM = ["data.layout=stream", "model.positions=learned"]
@@ -109,6 +111,10 @@ MISTAKES = {
     "stray word": (["diff", "a", "b", "c=d"], "c=d"),
     "unknown experiment": (["show", "quickstart_mml"], "did you mean 'quickstart_mlm'"),
     "unknown experiment, train": (["train", "bert"], "unknown experiment 'bert'"),
+    "nothing to search": (["sweep", "sst2_bert", "--tiny"], "nothing to search"),
+    "no trials": (["sweep", "sst2_bert", "run.steps=1,2", "--trials", "0"], "--trials 0"),
+    "search of an unknown key": (["sweep", "sst2_bert", "run.stepps=range:1:2"], "did you mean 'steps'"),
+    "sweep where a run is": ([*SWEEP, "run.steps=1,2", "--run", "FILES/quickstart_mlm"], "holds something else"),
     # settings
     "misspelt key": ([*SHOW, "optimiser.peak_lr=1"], "did you mean 'optimizer'"),
     "misspelt nested key": ([*SHOW, "optimizer.peek_lr=1"], "did you mean 'peak_lr'"),
@@ -233,7 +239,35 @@ MISTAKES = {
     "decay rules with a hole": ([*TRAIN, 'optimizer.decay=[["bias",0]]'], "no rule covers"),
     "freeze": ([*TRAIN, "optimizer.freeze=^body/"], "matches no parameter"),
     "metric": ([*TRAIN, "run.metric=f1"], "run.metric=f1 is not among the scores"),
+    "pairs in groups": (
+        ["train", "search_stdlib", "--tiny", "--quiet", "parallel.devices=1", "objective.group=3"],
+        "data.batch=8 does not divide among 1 devices in groups of 3 (objective.group)",
+    ),
+    "group of one": (["show", "search_stdlib", "objective.group=1"], "objective.group=1 must be at least 2"),
+    "similarity": (["show", "search_stdlib", "objective.similarity=l2"], "not one of cosine, dot"),
+    "class weights": (["show", "sst2_bert", "objective.class_weights=1,-1"], "class_weights: -1.0 must be at least 0"),
+    "class weights of others": ([*PACKAGE, "objective.class_weights=1,2"], "one for each of"),
+    "class weights of a chain": (
+        ["show", "stdlib_roles", "objective.crf=true", "objective.class_weights=1,2"],
+        "set objective.crf=false",
+    ),
+    "rate of nothing": ([*SHOW, 'optimizer.rates=[[".*",0]]'], "must be a factor above 0"),
+    "rates with a hole": ([*TRAIN, 'optimizer.rates=[["bias",2]]'], "optimizer.rates: no rule covers"),
+    "unfreezing upwards": ([*SHOW, "optimizer.unfreeze=-1"], "optimizer.unfreeze=-1"),
+    "fresh layers of nothing": ([*SHOW, "reinit_layers=1"], "needs init_from"),
+    "too many fresh layers": (
+        [*TRAIN, "init_from=FILES/quickstart_mlm", "reinit_layers=3"],
+        "reinit_layers=3: the model has 2 layers",
+    ),
     # data
+    "a label that is no number": (
+        ["train", "glue_stsb", "--tiny", "--quiet", "data=tsv:FILES/good.tsv"],
+        "expected a number for the label",
+    ),
+    "no column of choices": ([*CHOICE, "data=tsv:FILES/good.tsv", "data.source.choices=a,b"], "no column 'a'"),
+    "no choices": ([*CHOICE, "data=tsv:FILES/good.tsv"], "no 'choices'"),
+    "choices without room": ([*CHOICE, "data.length=7"], "data.length=7 leaves no room for 2 choices"),
+    "choices in a stream": ([*CHOICE, "data.layout=stream"], "use pad or bucket"),
     "missing file": ([*TRAIN, "data=text:FILES/nowhere.txt"], "nowhere.txt"),
     "glob without files": ([*TRAIN, "data=text:FILES/*.none"], "*.none"),
     "empty file": ([*TRAIN, "data=text:FILES/empty.txt"], "empty.txt"),

@@ -38,6 +38,20 @@ def test_what_is_made_is_right_and_in_one_split(spec):
     assert list(again) == splits[2]
 
 
+def test_choices_and_similarities_are_what_they_say():
+    records = list(open_split(Source("made:choice/5"), "validation"))
+    for record in records:
+        same = [sorted(choice) == sorted(record["text"]) for choice in record["choices"]]
+        assert same == [record["label"] == "0", record["label"] == "1"]
+    assert 0.4 < np.mean([record["label"] == "1" for record in records]) < 0.6
+    labels = []
+    for record in open_split(Source("made:similarity/5"), "validation"):
+        a, b = set(record["text"].split()), set(record["pair"].split())
+        assert float(record["label"]) == round(5 * len(a & b) / len(a | b), 2)
+        labels.append(float(record["label"]))
+    assert np.std(labels) > 1 and min(labels) == 0 and max(labels) == 5
+
+
 def test_all_of_a_small_space_is_made():
     records = [record for split in SPLITS for record in open_split(Source("made:addition/1"), split)]
     assert sorted(record["text"] for record in records) == sorted(f"{a}+{b}" for a in range(10) for b in range(10))

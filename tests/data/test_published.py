@@ -3,12 +3,14 @@
 """TensorFlow Datasets as a source, with a small dataset that the test prepares, and no network."""
 
 import pickle
+import re
 import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
+from seqjax import experiment as experiments
 from seqjax.data.questions import answers
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
@@ -132,6 +134,23 @@ def test_what_is_not_published_is_said_in_one_line(
 ):
     with pytest.raises(UserError, match=message):
         open_split(Source(train=spec, **settings), split)
+
+
+@pytest.mark.parametrize("name", [name for name in experiments.names() if name.startswith("glue_")])
+def test_tasks_of_glue_read_columns_that_tfds_has(name: str):
+    """As the builders declare them; where an experiment reads files, its header says the settings for TFDS."""
+    import tensorflow_datasets as tfds
+    import tensorflow_datasets.text
+
+    said = re.findall(r"data\.source\.\w+=\S*", experiments.module(name).__doc__ or "")
+    source = experiments.resolve(name, said).data.source
+    task = source.train.removeprefix("tfds:")
+    assert task == name.replace("_", "/")
+    builder = tfds.builder(task)
+    for key in ("text", "pair", "label"):
+        assert (getattr(source, key) or "label") in builder.info.features
+    assert (len(builder.info.features) == 4) == bool(source.pair)  # two texts, label and number
+    assert source.validation in ("", "tfds:glue/mnli@validation_matched")
 
 
 def test_tfrecord_says_how_to_convert(in_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,11 +8,13 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.stats
 import seqeval.metrics
 import seqeval.scheme
+import sklearn.metrics
 
 from seqjax.errors import UserError
-from seqjax.evaluation.metrics import classification_report, confusion, format_report, tagging_report
+from seqjax.evaluation.metrics import classification_report, confusion, format_report, regression_report, tagging_report
 
 GOLD = ["a", "a", "a", "b", "b", "c"]
 PREDICTED = ["a", "a", "b", "b", "c", "a"]
@@ -43,6 +45,24 @@ long name  0          0     0
 def score(precision, recall, f1, support):
     values = {"precision": precision, "recall": recall, "f1": f1}
     return {name: pytest.approx(value, rel=1e-12) for name, value in values.items()} | {"support": support}
+
+
+def test_correlations_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 6, 300).astype(float)  # many ties
+    predicted = np.exp(gold + rng.normal(size=300))
+    report = regression_report(gold.tolist(), predicted.tolist())
+    assert report["pearson"] == pytest.approx(scipy.stats.pearsonr(gold, predicted).statistic, rel=1e-10)
+    assert report["spearman"] == pytest.approx(scipy.stats.spearmanr(gold, predicted).statistic, rel=1e-10)
+    assert report["mean_squared_error"] == pytest.approx(sklearn.metrics.mean_squared_error(gold, predicted))
+    assert report["mean_absolute_error"] == pytest.approx(sklearn.metrics.mean_absolute_error(gold, predicted))
+    interval = scipy.stats.pearsonr(gold, np.log(predicted)).confidence_interval()  # by Fisher's transformation
+    found = regression_report(gold, np.log(predicted))["intervals"]["pearson"]
+    np.testing.assert_allclose(found, interval, atol=0.01)
+    flat = regression_report([1.0, 2.0, 3.0], [2.0, 2.0, 2.0])
+    assert (flat["pearson"], flat["spearman"]) == (0.0, 0.0)
+    with pytest.raises(UserError, match="each needs the other"):
+        regression_report([1.0], [])
 
 
 def test_classification_report_against_hand_counts():

@@ -19,12 +19,15 @@ from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.pairs import PairedMLM
 from seqjax.objectives.prefix_lm import PrefixLM
 from seqjax.objectives.question_answering import QuestionAnswering
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
+from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
@@ -32,8 +35,12 @@ from seqjax.training.run import train
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
     "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
-    "answers": QuestionAnswering(no_answer=True),
+    "answers": QuestionAnswering(no_answer=True), "choice": MultipleChoice(pool="mean"), "regression": Regression(),
+    "towers": InBatchNegatives(group=4), "cosine": CosineRegression(),
 }  # fmt: skip
+SPECS = {
+    "choice": "made:choice/3", "regression": "made:similarity/3", "cosine": "made:similarity/3", "towers": "made:copy/5",
+}  # fmt: skip  # of those that need more than texts
 ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
 
 
@@ -85,9 +92,10 @@ def experiment(spec, objective="clm", **changes):
     layout = next(name for name in LAYOUTS if name in OBJECTIVES[objective].layouts)
     if objective == "strips":  # a model that goes on from the state in which the batch before left it
         model, layout = RNNConfig(width=16, dropout=0.1), "strips"
+    spec = SPECS.get(objective, spec)
     if objective == "answers":
         spec = spec.replace("text:", "jsonl:").replace(".txt", ".jsonl")
-    run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2)
+    run = Run(steps=12, log_every=1, eval_every=4, seed=3, keep=2, eval_rows=48)
     return Experiment(
         name=f"test-{objective}",
         data=Data(

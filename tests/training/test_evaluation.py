@@ -17,8 +17,11 @@ from seqjax.models.model import build, initialise
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients
 
@@ -27,6 +30,7 @@ RECORDS = [
     {
         "text": text,
         "label": "xyz"[len(text) % 3],
+        "choices": [text[::2], text[::-1], "abc"],
         "words": text.split(),
         "tags": ["BO"[len(w) % 2] for w in text.split()],
         "pair": text[::-1] + " " + text,
@@ -35,16 +39,22 @@ RECORDS = [
     for text in TEXTS
 ]
 TAGGED = [record | {"tags": ["B-T" if tag == "B" else "O" for tag in record["tags"]]} for record in RECORDS]
+NUMBERED = [record | {"label": str(len(record["text"]) / 10)} for record in RECORDS]
+PAIRED = [record | {"pair": record["text"][::-1]} for record in NUMBERED]
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "classification": Classification(labels=("x", "y", "z")),
-    "tagging": Tagging(labels=("O", "B-T")), "answers": QuestionAnswering(no_answer=True),
+    "tagging": Tagging(labels=("O", "B-T")), "choice": MultipleChoice(labels=("x", "y", "z"), pool="mean"),
+    "regression": Regression(pool="mean"), "cosine": CosineRegression(), "towers": InBatchNegatives(group=4),
+    "answers": QuestionAnswering(no_answer=True),
 }  # fmt: skip
 
 
 @functools.cache
 def setting(name, layout="pad", **options):
     objective = OBJECTIVES[name]
-    source = from_records(TAGGED if name == "tagging" else RECORDS)
+    source = from_records(
+        {"tagging": TAGGED, "regression": NUMBERED, "cosine": PAIRED, "towers": PAIRED}.get(name, RECORDS)
+    )
     data = Data(length=32, eval_batch=16, layout=layout, **options)
     dataset = Dataset(data, objective, tokenizers.build("bytes", lambda: []), lambda split: source)
     config = TransformerConfig(
@@ -141,17 +151,17 @@ def test_masks_of_an_evaluation_are_the_same_each_time():
     assert not np.array_equal(other["tokens"], first[0]["tokens"])
 
 
-@pytest.mark.parametrize("name", ["classification", "tagging"])
-def test_reports_agree_with_the_accuracy_of_the_evaluation(name):
+@pytest.mark.parametrize("name", ["classification", "tagging", "choice", "regression"])
+def test_reports_agree_with_the_scores_of_the_evaluation(name):
     model, params, dataset = setting(name)
     devices = Devices(Parallel("jit", 1))
     scores = scorer(model, dataset, devices, 0)(params, "validation")
     pairs = predictor(model, dataset, devices)(params, "validation")
     found = report(dataset.objective, pairs)
     assert len(pairs) == len(RECORDS)
-    accuracy = found["accuracy"] if name == "classification" else found["token_accuracy"]
-    np.testing.assert_allclose(accuracy, scores["accuracy"], rtol=1e-6)
-    if name == "classification":
+    key = {"tagging": "token_accuracy", "regression": "mean_absolute_error"}.get(name, "accuracy")
+    np.testing.assert_allclose(found[key], scores["absolute_error" if name == "regression" else "accuracy"], rtol=1e-6)
+    if name in ("classification", "choice"):
         assert [pair["gold"] for pair in pairs] == [record["label"] for record in RECORDS]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from seqjax import trees
 from seqjax.errors import UserError
-from seqjax.training.optimizers import Optimizer, build, layer_multipliers, learning_rate
+from seqjax.training.optimizers import Optimizer, build, learning_rate
 
 RNG = np.random.default_rng(0)
 PARAMS = {
@@ -133,9 +133,35 @@ def test_layer_decay_by_hand():
         factor = next(value for part, value in expected.items() if part in path)
         np.testing.assert_allclose(decayed[path] - before, factor * (plain[path] - before), rtol=1e-4, atol=1e-6)
     stacked = trees.stack_layers({"trunk": {f"layer_{i}": {"kernel": jnp.ones((2, 2))} for i in range(3)}})
-    np.testing.assert_allclose(
-        layer_multipliers(stacked, 0.5)["trunk"]["layers"]["kernel"][:, 0, 0], [0.125, 0.25, 0.5]
-    )
+    assert trees.layer_depths(stacked)["trunk"]["layers"]["kernel"][:, 0, 0].tolist() == [3, 2, 1]
+
+
+def test_rates_by_hand():
+    config = dataclasses.replace(PLAIN, name="sgd", b1=0.0)
+    rates = (("^head/", 10.0), ("bias$", 0.5), (".*", 1.0))
+    plain, other = run(build(config, PARAMS, 10)), run(build(dataclasses.replace(config, rates=rates), PARAMS, 10))
+    for path, before in trees.flatten(PARAMS).items():
+        factor = 10.0 if path.startswith("head/") else 0.5 if path.endswith("bias") else 1.0
+        np.testing.assert_allclose(other[path] - before, factor * (plain[path] - before), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_gradual_unfreezing_is_one_layer_at_a_time(stacked):
+    """The head at once, the last layer after 2 updates, the first after 4, embeddings after 6; with decay too."""
+    layers = {f"layer_{i}": {"mlp": {"kernel": jnp.ones((4, 4)) * (i + 1)}} for i in range(2)}
+    params = PARAMS | {"trunk": {"tokens": PARAMS["trunk"]["tokens"]} | layers}
+    begins = {"head": 0, "layer_1": 2, "layer_0": 4, "tokens": 6}
+    params = trees.stack_layers(params) if stacked else params
+    optimizer = build(dataclasses.replace(PLAIN, unfreeze=2, weight_decay=0.1, decay=((".*", 1.0),)), params, 10)
+    state = optimizer.init(params)
+    for step in range(8):
+        updates, state = optimizer.update(jax.tree.map(jnp.cos, params), state, params)
+        after = optax.apply_updates(params, updates)
+        old, new = (trees.flatten(trees.unstack_layers(tree)) for tree in (params, after))
+        for path in old:
+            begun = next(start for part, start in begins.items() if part in path) <= step
+            assert np.array_equal(old[path], new[path]) != begun, (path, step)
+        params = after
 
 
 def test_lamb_by_hand():

@@ -10,20 +10,31 @@ import numpy as np
 import optax
 import pytest
 
+from seqjax.data.pipeline import grouped
 from seqjax.models.model import build, initialise
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multiple_choice import MultipleChoice
+from seqjax.objectives.regression import Regression
+from seqjax.objectives.supervised import Classification
+from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients, initial_state, train_step
 
 GPT = TransformerConfig(vocab_size=40, layers=2, width=32, heads=4, mlp_width=64, max_length=16, dropout=0.0)
-CASES = {"clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (RNNConfig(vocab_size=40, width=16), CLM())}
+CASES = {
+    "clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (RNNConfig(vocab_size=40, width=16), CLM()),
+    "choice": (GPT, MultipleChoice(labels=("a", "b"), pool="mean")),
+    "weighted": (GPT, Classification(labels=("a", "b"), pool="mean", class_weights=(0.3, 2.0))),
+    "regression": (GPT, Regression(pool="mean")), "towers": (GPT, InBatchNegatives(group=4, scale=1.0)),
+}  # fmt: skip
 
 
 def ragged(objective, rows=16, length=12, seed=0):
-    """Rows of very unequal lengths: a mean of means is far from the mean."""
+    """Rows of very unequal lengths: a mean of means is far from the mean. Rows in groups are as many groups."""
+    rows *= objective.group
     rng = np.random.default_rng(seed)
     real = np.arange(length)[None, :] < np.array([1, 2, 2, 12] * (rows // 4))[:, None]
     batch = {
@@ -31,7 +42,15 @@ def ragged(objective, rows=16, length=12, seed=0):
         "segments": real,
         "positions": np.tile(np.arange(length), (rows, 1)),
     }
-    if isinstance(objective, CLM):
+    if isinstance(objective, Regression):
+        batch |= {"number": 3 * rng.normal(size=rows), "label_weight": np.array([1, 0, 0, 1] * (rows // 4))}
+    elif isinstance(objective, InBatchNegatives):
+        batch["segments"] = np.where(np.arange(length)[None, :] * 2 < real.sum(1)[:, None], 1, 2) * real
+        batch["label_weight"] = np.array([1, 1, 0, 1] * (rows // 4))
+    elif isinstance(objective, Classification):
+        batch["segments"] = np.where(np.arange(length)[None, :] * 2 < real.sum(1)[:, None], 1, 2) * real
+        batch |= {"label": rng.integers(0, 2, rows), "label_weight": np.array([1, 0, 0, 1] * (rows // 4))}
+    elif isinstance(objective, CLM):
         batch |= {"targets": rng.integers(5, 40, (rows, length)), "weights": real}
     else:
         used = np.arange(4)[None, :] < np.array([1, 1, 1, 4] * (rows // 4))[:, None]
@@ -40,14 +59,15 @@ def ragged(objective, rows=16, length=12, seed=0):
             "mlm_targets": rng.integers(5, 40, (rows, 4)),
             "mlm_weights": used,
         }
-    floats = ("weights", "mlm_weights")
-    return {name: x.astype(np.float32 if name in floats else np.int32) for name, x in batch.items()}
+    floats = ("weights", "mlm_weights", "label_weight", "number")
+    batch = {name: x.astype(np.float32 if name in floats else np.int32) for name, x in batch.items()}
+    return grouped(batch, objective.group)
 
 
 @functools.cache
 def setting(case):
     config, objective = CASES[case]
-    model = build(config)
+    model = build(config, objective.head(config))
     return model, initialise(model, jax.random.key(1)), objective, ragged(objective)
 
 

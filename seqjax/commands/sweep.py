@@ -1,0 +1,194 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command that searches settings: sweep. Optuna chooses, each trial is a run, a table and a figure tell."""
+
+import dataclasses
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from seqjax import experiment as experiments
+from seqjax.errors import Diverged, UserError
+from seqjax.experiment import Experiment, Run
+from seqjax.training import record, run
+from seqjax.training.finish import finish
+from seqjax.visualise.sweep import plot_sweep
+
+Result = tuple[dict[str, Any], str]
+JOURNAL, COMMAND, TABLE, PAGE, FIGURE = "sweep.journal", "sweep.json", "trials.json", "trials.md", "trials.png"
+KINDS = ("log", "range", "list")
+
+
+@dataclasses.dataclass(frozen=True)
+class Searched:
+    """A setting that is searched: among `values` if there are any, else from `low` to `high`."""
+
+    key: str
+    values: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False  # evenly in the logarithm
+    whole: bool = False  # whole numbers
+
+    def suggest(self, trial: Any) -> Any:
+        """Returns the value of this setting in an optuna trial."""
+        if self.values:
+            return trial.suggest_categorical(self.key, self.values)
+        if self.whole:
+            return trial.suggest_int(self.key, int(self.low), int(self.high), log=self.log)
+        return trial.suggest_float(self.key, self.low, self.high, log=self.log)
+
+    @property
+    def first(self) -> str:
+        """A value, to see whether it is one."""
+        return self.values[0] if self.values else str(int(self.low) if self.whole else self.low)
+
+
+def sweep(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool, trials: int, seed: int) -> Result:
+    """Runs an experiment with settings that are searched for the best run.metric; goes on where DIR holds this sweep.
+
+    Of the overrides, `key=log:LOW:HIGH` and `key=range:LOW:HIGH` are ranges, `key=A,B` of a number and `key=list:A,B`
+    of anything are lists, and the others are fixed. Where all are lists each combination is tried, once; else the
+    tree-structured Parzen estimator chooses (Bergstra et al. 2011), from --seed and the trials before, so that a sweep
+    that was interrupted ends as one that was not. A trial that diverges has no score.
+
+    DIR holds a folder for each trial, trials.json and trials.md (best first), trials.png, and optuna's sweep.journal.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if trials < 1:
+        raise UserError(f"--trials {trials} must be at least 1")
+    space, fixed = parse(experiments.resolve(name, [], tiny), overrides)
+    base = experiments.resolve(name, [*fixed, *(f"{each.key}={each.first}" for each in space)], tiny).run
+    folder = Path(into) if into else Path("runs") / f"{name}-sweep"
+    said = {"name": name, "tiny": tiny, "seed": seed, "fixed": fixed, "searched": [vars(each) for each in space]}
+    _claim(folder, json.loads(json.dumps(said)))
+    backend = JournalFileBackend(str(folder / JOURNAL))
+    study = optuna.create_study(
+        storage=JournalStorage(backend), study_name=name, load_if_exists=True,
+        direction="maximize" if base.direction == "max" else "minimize",
+    )  # fmt: skip
+    grid = list(itertools.product(*(each.values for each in space)))  # empty where one is a range
+    rows = [trial.user_attrs["row"] for trial in study.trials if "row" in trial.user_attrs]
+    while len(rows) < min(trials, len(grid) or trials):
+        number = len(rows)
+        study.sampler = optuna.samplers.TPESampler(seed=seed + number)
+        begun = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.RUNNING]
+        for trial in begun:  # interrupted; it goes on under another number
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        if begun and begun[0].params:
+            study.enqueue_trial(begun[0].params)
+        elif grid:
+            study.enqueue_trial(dict(zip((each.key for each in space), grid[number], strict=True)))
+        asked = study.ask()
+        values = {each.key: each.suggest(asked) for each in space}
+        settings = [*fixed, *(f"{key}={value}" for key, value in values.items())]
+        outcome = _trial(experiments.resolve(name, settings, tiny), folder / f"trial-{number}", quiet)
+        if outcome["status"] == "interrupted":
+            return {"trials": rows} | outcome, f"saved; the same command goes on with trial {number}"
+        row = {"trial": number, "score": outcome["best"], "status": outcome["status"], "settings": values}
+        asked.set_user_attr("row", row)
+        failed = row["score"] is None
+        study.tell(asked, row["score"], state=optuna.trial.TrialState.FAIL if failed else None)
+        rows.append(row)
+        print(f"{_line(row, base.metric)} ({len(rows)} of {min(trials, len(grid) or trials)})", file=sys.stderr)
+    return _told(rows, space, base, folder)
+
+
+def parse(experiment: Experiment, overrides: list[str]) -> tuple[list[Searched], list[str]]:
+    """Returns what is searched, and the overrides that are fixed.
+
+    Raises:
+      UserError: a range that is none, a setting that is searched twice, or nothing to search.
+    """
+    space: list[Searched] = []
+    fixed: list[str] = []
+    for word in overrides:
+        key, _, text = word.partition("=")
+        value: Any = experiment
+        for part in key.split("."):
+            value = getattr(value, part, None)
+        kind, colon, rest = text.partition(":")
+        if not (colon and kind in KINDS):
+            if "," not in text or not isinstance(value, int | float):
+                fixed.append(word)
+                continue
+            kind, rest = "list", text
+        if kind == "list":
+            space.append(Searched(key, tuple(part.strip() for part in rest.split(","))))
+        else:
+            space.append(_range(key, kind, rest, isinstance(value, int)))
+    keys = [each.key for each in space]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise UserError(f"{twice} is searched twice")
+    if not space:
+        raise UserError("nothing to search; write key=log:LOW:HIGH, key=range:LOW:HIGH or key=A,B for a setting")
+    return space, fixed
+
+
+def _range(key: str, kind: str, text: str, whole: bool) -> Searched:
+    wanted = f"{key}={kind}:{text}: expected {kind}:LOW:HIGH, two {'whole ' if whole else ''}numbers, the lower first"
+    try:
+        low, high = (int(part) if whole else float(part) for part in text.split(":"))
+    except ValueError:
+        raise UserError(wanted) from None
+    if not low < high < float("inf"):
+        raise UserError(wanted)
+    if kind == "log" and low <= 0:
+        raise UserError(f"{key}={kind}:{text}: a logarithmic range begins above 0")
+    return Searched(key, (), low, high, kind == "log", whole)
+
+
+def _claim(folder: Path, said: dict[str, Any]) -> None:
+    """Makes the folder of a sweep, or raises UserError where it holds something else."""
+    record.check_folder(folder)
+    path = folder / COMMAND
+    if path.exists() and (other := json.loads(path.read_text())) != said:
+        changed = ", ".join(key for key in said if said[key] != other.get(key))
+        raise UserError(f"'{folder}' holds a sweep with other settings ({changed}); choose another folder with --run")
+    if not path.exists() and folder.exists() and any(folder.iterdir()):
+        raise UserError(f"'{folder}' holds something else; choose another folder with --run")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(said, indent=1) + "\n")
+
+
+def _trial(experiment: Experiment, folder: Path, quiet: bool) -> dict[str, Any]:
+    try:
+        return finish(run.train(experiment, folder, quiet))
+    except Diverged:
+        return {"status": "diverged", "best": None}
+
+
+def _told(rows: list[dict[str, Any]], space: list[Searched], base: Run, folder: Path) -> Result:
+    """Writes the table and the figure, and returns them as a result."""
+    sign = -1.0 if base.direction == "max" else 1.0
+    ranked = sorted(rows, key=lambda row: (row["score"] is None, sign * (row["score"] or 0.0)))
+    keys = [each.key for each in space]
+    lines = [f"| trial | {base.metric} | {' | '.join(keys)} |", "|---|---|" + "---|" * len(keys)]
+    lines += [
+        f"| {row['trial']} | {_score(row)} | {' | '.join(_short(row['settings'][key]) for key in keys)} |"
+        for row in ranked
+    ]
+    result = {"metric": base.metric, "direction": base.direction, "folder": str(folder), "trials": ranked}
+    (folder / TABLE).write_text(json.dumps(result, indent=1) + "\n")
+    (folder / PAGE).write_text("\n".join(lines) + "\n")
+    scales = {each.key: "list" if each.values else "log" if each.log else "linear" for each in space}
+    plot_sweep(ranked, scales, base.metric, folder / FIGURE)
+    return result, "\n".join([*lines, "", f"best: {_line(ranked[0], base.metric)}; see {folder / FIGURE}"])
+
+
+def _line(row: dict[str, Any], metric: str) -> str:
+    settings = " ".join(f"{key}={_short(value)}" for key, value in row["settings"].items())
+    return f"trial {row['trial']}: {settings}: {metric} {_score(row)}"
+
+
+def _score(row: dict[str, Any]) -> str:
+    return row["status"] if row["score"] is None else f"{row['score']:.4f}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,138 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A sweep that was interrupted ends as one that was not; a grid is complete; what is found is written."""
+
+import json
+import math
+import sys
+
+import pytest
+
+import launch
+from seqjax.commands.sweep import Searched, parse, sweep
+from seqjax.errors import Diverged, UserError
+from seqjax.experiment import Experiment, resolve
+
+MODULE = sys.modules["seqjax.commands.sweep"]
+SPACE = ["optimizer.peak_lr=log:1e-4:1e-1", "data.batch=range:4:16", "optimizer.name=list:adamw,lamb", "run.steps=7"]
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trials that take no time: the best rate is 1e-2. Returns (folder, experiment) of each that was run."""
+    seen = []
+
+    def train(experiment, folder, quiet):
+        seen.append((folder.name, experiment))
+        return {"status": "complete", "best": -abs(math.log10(experiment.optimizer.peak_lr) + 2.0)}
+
+    monkeypatch.setattr(MODULE.run, "train", train)
+    monkeypatch.setattr(MODULE, "finish", lambda outcome: outcome)
+    return seen
+
+
+def rows(folder):
+    found = json.loads((folder / "trials.json").read_text())["trials"]
+    return sorted(found, key=lambda row: row["trial"])
+
+
+def search(folder, words=SPACE, trials=14, seed=0):
+    words = [*words, "run.metric=accuracy", "run.direction=max"]
+    return sweep("quickstart_package", words, True, str(folder), True, trials, seed)
+
+
+def test_an_interrupted_sweep_is_the_one_that_was_not(trained, tmp_path, monkeypatch):
+    """Stopped between trials, killed within one, and politely interrupted within another."""
+    search(tmp_path / "whole")
+    search(tmp_path / "broken", trials=3)
+    plain = MODULE.run.train
+
+    def killed(experiment, folder, quiet):
+        if folder.name == "trial-11":
+            raise KeyboardInterrupt
+        return plain(experiment, folder, quiet)
+
+    monkeypatch.setattr(MODULE.run, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "broken")
+    monkeypatch.setattr(MODULE.run, "train", lambda *_: {"status": "interrupted", "best": None})
+    assert "goes on with trial 11" in search(tmp_path / "broken")[1]
+    monkeypatch.setattr(MODULE.run, "train", plain)
+    search(tmp_path / "broken")
+    assert rows(tmp_path / "broken") == rows(tmp_path / "whole")
+    assert len(rows(tmp_path / "whole")) == 14
+    again = len(trained)
+    search(tmp_path / "broken")
+    assert len(trained) == again  # nothing is left to do
+
+
+def test_ranges_and_what_is_fixed(trained, tmp_path):
+    result, text = search(tmp_path, trials=30)
+    settings = [experiment for _, experiment in trained]
+    assert [name for name, _ in trained] == [f"trial-{i}" for i in range(30)]
+    assert all(1e-4 <= each.optimizer.peak_lr <= 1e-1 and each.run.steps == 7 for each in settings)
+    assert len({each.optimizer.peak_lr for each in settings}) == 30
+    assert {each.optimizer.name for each in settings} == {"adamw", "lamb"}
+    assert {each.data.batch for each in settings} <= set(range(4, 17)) and len({e.data.batch for e in settings}) > 4
+    scores = [row["score"] for row in result["trials"]]
+    assert scores == sorted(scores, reverse=True)
+    late = [abs(math.log10(each.optimizer.peak_lr) + 2.0) for each in settings[15:]]
+    assert sum(late) / 15 < 0.6  # it has learnt where to look; at random it would be 0.83
+    assert text.splitlines()[2].startswith(f"| {result['trials'][0]['trial']} | ")
+    for name in ("trials.md", "trials.png", "sweep.journal"):
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_a_grid_is_tried_once_each(trained, tmp_path):
+    result, _ = search(tmp_path, ["data.batch=4,8,16", "optimizer.name=list:adamw,lamb"], trials=50)
+    found = [(experiment.data.batch, experiment.optimizer.name) for _, experiment in trained]
+    assert sorted(found) == sorted((batch, name) for batch in (4, 8, 16) for name in ("adamw", "lamb"))
+    assert len(result["trials"]) == 6
+
+
+def test_a_trial_that_diverges_is_in_the_table(trained, tmp_path, monkeypatch):
+    plain = MODULE.run.train
+
+    def train(experiment, folder, quiet):
+        if folder.name == "trial-1":
+            raise Diverged("loss")
+        return plain(experiment, folder, quiet)
+
+    monkeypatch.setattr(MODULE.run, "train", train)
+    result, text = search(tmp_path, trials=3)
+    assert result["trials"][-1]["status"] == "diverged"
+    assert "| 1 | diverged |" in text
+
+
+def test_words_of_the_command_line():
+    experiment = resolve("sst2_bert")
+    words = ["data.batch=16,32", "data.buckets=8,16", "optimizer.peak_lr=range:0:1e-3", "run.steps=log:10:100"]
+    space, fixed = parse(experiment, words)
+    assert space == [
+        Searched("data.batch", ("16", "32")),
+        Searched("optimizer.peak_lr", (), 0.0, 1e-3),
+        Searched("run.steps", (), 10, 100, True, True),
+    ]
+    assert fixed == ["data.buckets=8,16"]  # one value: a tuple
+    for word, message in {
+        "optimizer.peak_lr=log:0:1": "begins above 0",
+        "optimizer.peak_lr=log:1": "expected log:LOW:HIGH",
+        "optimizer.peak_lr=range:2:1": "the lower first",
+        "run.steps=range:1:2.5": "two whole numbers",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            parse(experiment, [word])
+    with pytest.raises(UserError, match=r"run\.steps is searched twice"):
+        parse(Experiment(), ["run.steps=1,2", "run.steps=3,4"])
+
+
+def test_trials_are_runs(tmp_path, capsys):
+    words = ["sweep", "quickstart_mlm", "--tiny", "--quiet", "parallel.devices=1", "--run", str(tmp_path / "sweep")]
+    assert launch.main([*words, "optimizer.peak_lr=1e-3,1e-2", "--json"]) == 0
+    said = capsys.readouterr()
+    result = json.loads(said.out)
+    assert "trial 1: optimizer.peak_lr=1e-2: loss" in said.err
+    assert (tmp_path / "sweep" / "trial-1" / "report.html").exists()
+    assert {row["settings"]["optimizer.peak_lr"] for row in result["trials"]} == {"1e-3", "1e-2"}
+    assert launch.main([*words, "optimizer.peak_lr=1e-3,1e-1"]) == 2
+    assert "holds a sweep with other settings (searched)" in capsys.readouterr().err

@@ -1,0 +1,69 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fine-tuning from a checkpoint: what is frozen stays, what begins afresh does, what waits begins when it should."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from seqjax import trees
+from seqjax.objectives.supervised import Classification
+from seqjax.training import checkpoint
+from seqjax.training.optimizers import Optimizer
+from seqjax.training.run import train
+from tests.training.settings import experiment, text
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pretrained")
+    config = experiment(text(folder), "mlm", steps=3, eval_every=3)
+    train(dataclasses.replace(config, model=dataclasses.replace(config.model, layers=3)), folder / "run", quiet=True)
+    return folder / "run"
+
+
+def tuned(pretrained, folder, steps, optimizer, objective=None, **changes):
+    """Returns {path: array} of a classifier's parameters after so many updates from the pretrained run."""
+    labelled = folder / "labelled.txt"
+    labelled.write_text("".join(f"{'ab'[i % 2]} {'long' if i % 2 else 'short'} text {i}\n" for i in range(40)))
+    config = experiment(f"labelled:{labelled}", "mlm", steps=steps, eval_every=steps)
+    config = dataclasses.replace(
+        config, objective=objective or Classification(), optimizer=optimizer, init_from=str(pretrained), **changes
+    )
+    train(config, folder / f"run-{steps}", quiet=True)
+    return trees.flatten(checkpoint.load(folder / f"run-{steps}", "newest")[1])
+
+
+def test_a_linear_probe_trains_one_layer_and_leaves_the_trunk_to_the_bit(pretrained, tmp_path):
+    before = trees.flatten(checkpoint.load(pretrained, "best")[1])
+    optimizer = Optimizer(peak_lr=0.1, weight_decay=0.1, freeze=("^trunk/",))
+    found = tuned(pretrained, tmp_path, 5, optimizer, Classification(pooler=False))
+    trunk = [path for path in found if path.startswith("trunk/")]
+    assert len(trunk) > 10
+    assert all(np.array_equal(found[path], before[path]) for path in trunk)
+    assert set(found) - set(trunk) == {"head/output/bias", "head/output/kernel"}
+    assert np.abs(found["head/output/kernel"]).max() > 0.1
+
+
+def test_top_layers_begin_afresh(pretrained, tmp_path):
+    """At a learning rate of nearly nothing, parameters are what training began with."""
+    before = trees.flatten(checkpoint.load(pretrained, "best")[1])
+    still = Optimizer(name="sgd", peak_lr=1e-30, weight_decay=0.0)
+    found = tuned(pretrained, tmp_path, 1, still, reinit_layers=2)
+    for path in found:
+        if path.startswith("trunk/") and path.endswith("kernel"):
+            fresh = "layer_1/" in path or "layer_2/" in path
+            assert np.array_equal(found[path], before[path]) != fresh, path
+    assert any("layer_2/" in path for path in found)
+    assert np.array_equal(found["trunk/tokens/embedding"], before["trunk/tokens/embedding"])
+
+
+def test_layers_wait_for_their_turn(pretrained, tmp_path):
+    before = trees.flatten(checkpoint.load(pretrained, "best")[1])
+    found = tuned(pretrained, tmp_path, 4, Optimizer(peak_lr=0.01, schedule="constant", unfreeze=2))
+    changed = {path for path in found if path in before and not np.array_equal(found[path], before[path])}
+    assert any("layer_2/" in path for path in changed)
+    assert not [
+        path for path in changed if "layer_2/" not in path and not path.startswith(("head/", "trunk/final_norm"))
+    ]
