@@ -24,7 +24,7 @@ from seqjax.data.cache import cache_dir
 from seqjax.data.questions import NO_ANSWER, in_tokens, located
 from seqjax.errors import UserError
 
-_FORMAT = 2  # part of each folder's name: raise it when what stands in a folder changes
+_FORMAT = 3  # part of each folder's name: raise it when what stands in a folder changes
 _BATCH = 512  # records tokenised in one call
 
 

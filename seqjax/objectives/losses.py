@@ -18,7 +18,9 @@ def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.
     """
     logits = logits.astype(jnp.float32)
     normaliser = jax.nn.logsumexp(logits, axis=-1)
-    loss = normaliser - jnp.sum(jnp.where(_is_target(logits, targets), logits, 0.0), axis=-1)
+    # A comparison instead of a gather: its gradient is a select that fuses, not a scatter into a [..., V] of zeros.
+    is_target = jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1) == targets[..., None]
+    loss = normaliser - jnp.sum(jnp.where(is_target, logits, 0.0), axis=-1)
     if label_smoothing > 0.0:
         even = normaliser - jnp.mean(logits, axis=-1)
         loss = (1.0 - label_smoothing) * loss + label_smoothing * even
@@ -26,15 +28,17 @@ def cross_entropy(logits: jax.Array, targets: Array, label_smoothing: float = 0.
 
 
 def correct(logits: jax.Array, targets: Array) -> jax.Array:
-    """Returns 1.0 where the target's logit is above all others, else 0.0."""
-    is_target = _is_target(logits, targets)  # two maxima, which are vectorised, instead of an argmax, which is not
-    own = jnp.max(jnp.where(is_target, logits, -jnp.inf), axis=-1)
-    return (own > jnp.max(jnp.where(is_target, -jnp.inf, logits), axis=-1)).astype(jnp.float32)
+    """Returns 1.0 where the target's logit is the largest, the first of those that are, else 0.0.
 
-
-def _is_target(logits: jax.Array, targets: Array) -> jax.Array:
-    """Returns bool [..., V]: compared, not gathered, as a gather's gradient is a scatter into [..., V] of zeros."""
-    return jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1) == targets[..., None]
+    Three maxima, which are vectorised, say what an argmax, which is not, would.
+    """
+    place = jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1)
+    target = targets[..., None]
+    before, own, after = (
+        jnp.max(jnp.where(chosen, logits, -jnp.inf), axis=-1)
+        for chosen in (place < target, place == target, place > target)
+    )
+    return ((own > before) & (own >= after)).astype(jnp.float32)
 
 
 def sums(

@@ -75,9 +75,8 @@ def test_no_array_of_all_logits():
     assert "16x40xf32" in shapes(16)
 
 
-def test_a_hit_is_a_target_above_all_others(rng):
-    logits, targets = rng.normal(size=(4, 50, 7)).astype(np.float32), rng.integers(0, 7, (4, 50))
+def test_a_hit_is_the_first_of_the_largest(rng):
+    logits, targets = rng.integers(0, 4, (4, 50, 7)).astype(np.float32), rng.integers(0, 7, (4, 50))  # many are equal
     wanted = logits.argmax(axis=-1) == targets
     assert 0 < wanted.sum() < wanted.size
     np.testing.assert_array_equal(correct(logits, targets), wanted)
-    np.testing.assert_array_equal(correct(jnp.zeros((2, 7)), jnp.array([0, 3])), [0, 0])
