@@ -57,6 +57,8 @@ ALIKE = (
     "glue_mnli",
     "glue_qnli",
     "glue_wnli",
+    "chnsenticorp_bert",
+    "weibo_ner",
 )
 
 

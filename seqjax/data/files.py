@@ -224,6 +224,13 @@ def conll_rows(path: Path, text: str, words: int, tags: int) -> Iterator[Row]:
         labels.append(columns[tags].strip())
 
 
+def unplaced(path: Path, number: int, words: list[str]) -> list[str]:
+    """Returns words without the digit that each ends with, the place of a character in its word."""
+    if strange := next((word for word in words if len(word) < 2 or not word[-1].isdigit()), None):
+        raise UserError(f"{path}:{number}: expected characters with a digit after each, found {strange!r:.60}")
+    return [word[:-1] for word in words]
+
+
 def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool) -> Iterator[Row]:
     names: list[str] = []
     for number, fields in lines:

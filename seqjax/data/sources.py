@@ -19,7 +19,7 @@ TFDS slice syntax: `tfds:imdb_reviews@train[90%:]`. A notebook passes what it ha
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ SPLITS = ("train", "validation", "test")
 FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "squad", "semeval", "conll", "parallel")
 KINDS = ("stdlib", "tfds", "made", *FILE_KINDS)
 UNITS = ("file", "paragraph", "line")
+BEFORE = {"validation": ("train",), "test": ("train", "validation")}  # what a split may have leaked from
 CANONICAL = ("text", "pair", "label", "words", "tags")
 
 
@@ -59,6 +60,8 @@ class Source:
       coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
       noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
         changed: data to learn correction from.
+      unseen: leave out of validation what stands word for word in train, and of test what does in either: leaks.
+      placed: conll only: a word ends with a digit, the character's place in its word, which is dropped (Weibo NER).
       scheme: files only: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
     """
 
@@ -79,6 +82,8 @@ class Source:
     noise: float = 0.0
     coarse: str = ""
     scheme: str = ""
+    unseen: bool = False
+    placed: bool = False
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -113,7 +118,21 @@ def open_split(source: Source, split: str) -> Records | Noisy | Joined:
     records: Any = _open(source, split)
     if source.joined:
         records = Joined(records, source.joined)
+    if source.unseen and split in BEFORE:
+        plain = replace(source, unseen=False, noise=0.0)
+        earlier: list[Any] = [open_split(plain, other) for other in BEFORE[split]]
+        seen = {_said(record) for each in earlier for record in each}
+        rows = [record for record in records if _said(record) not in seen]
+        if not rows:
+            where = " or ".join(BEFORE[split])
+            raise UserError(f"every record of split '{split}' stands in {where}; set data.source.unseen=false")
+        records = Records(rows, fingerprint([records.fingerprint, sorted(seen)]), records.labels)
     return Noisy(records, source.noise) if source.noise else records
+
+
+def _said(record: Record) -> tuple[str, ...]:
+    """Returns what a record says, without its label."""
+    return tuple(record["words"]) if "words" in record else (record["text"], record.get("pair", ""))
 
 
 def _open(source: Source, split: str) -> Records:
@@ -230,7 +249,10 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.semeval_rows(path, text)
     else:
         words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
-        return [row for _, row in files.conll_rows(path, text, words, tags)]
+        sentences = files.conll_rows(path, text, words, tags)
+        if source.placed:
+            return [row | {"words": files.unplaced(path, number, row["words"])} for number, row in sentences]
+        return [row for _, row in sentences]
     if kind == "text":
         return [row for _, row in found]
     return [_canonical(source, path, number, row) for number, row in found]

@@ -3,7 +3,6 @@
 """The vocabulary loss: z-loss and smoothing by hand; in chunks it is the plain one, values and gradients."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
