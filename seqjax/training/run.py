@@ -51,6 +51,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
     devices.check(data.batches, run.accumulate)
+    devices.cover(shapes(model))
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
@@ -146,17 +147,19 @@ def _begin(
 ) -> tuple[State, int]:
     """Returns the state to go on from and its step: 1. this run's newest checkpoint; 2. `init_from`; 3. afresh."""
     seed, rows = prepared.experiment.run.seed, prepared.experiment.data.batch
+
+    def fresh() -> State:
+        return begin(prepared, optimizer, initialise(prepared.model, rng.key(seed, "params")), rows)
+
     newest = checkpoints.newest()
     if newest is not None:
-        like = jax.eval_shape(
-            lambda: begin(prepared, optimizer, initialise(prepared.model, rng.key(seed, "params")), rows)
-        )
-        state, meta = checkpoints.restore(newest, like, devices.replicated)
+        state, meta = checkpoints.restore(newest, devices.shaped(jax.eval_shape(fresh)))
         iterator.set_state(meta["iterator"])
         return state, newest
+    if prepared.pretrained is None:
+        return devices.create(fresh), 0
     params = initialise(prepared.model, rng.key(seed, "params"))
-    if prepared.pretrained is not None:
-        params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
-        print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
-        (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
-    return devices.replicate(begin(prepared, optimizer, params, rows)), 0
+    params, merged = trees.merge(params, prepared.pretrained, prepared.experiment.init_allow)
+    print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
+    (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
+    return devices.create(lambda params: begin(prepared, optimizer, params, rows), params), 0

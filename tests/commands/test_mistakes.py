@@ -192,7 +192,7 @@ MISTAKES = {
     "masking": ([*SHOW, "objective.masking=often"], "dynamic, static"),
     "direction": ([*SHOW, "run.direction=up"], "min, max"),
     "no steps": ([*SHOW, "run.steps=0"], "run.steps=0"),
-    "backend": ([*SHOW, "parallel=tpu"], "jit, pmap"),
+    "backend": ([*SHOW, "parallel=tpu"], "jit, mesh, pmap"),
     "warm-up": ([*TRAIN, "optimizer.warmup=100"], "optimizer.warmup=100 is longer"),
     "batch among devices": ([*TRAIN, "parallel.devices=8", "data.batch=12"], "data.batch=12 does not divide"),
     "too many devices": ([*TRAIN, "parallel.devices=99"], "there are 8 devices"),
