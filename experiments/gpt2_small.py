@@ -26,7 +26,7 @@ def experiment() -> Experiment:
     return Experiment(
         name="gpt2_small",
         data=Data(source=Source(train="tfds:c4/en"), tokenizer="bpe:50257", length=1024, batch=512, threads=16),
-        model=TransformerConfig(vocab_size=50257, dtype="bfloat16", scan=True, remat=True),
+        model=TransformerConfig(vocab_size=50257, dtype="bfloat16", scan=True, remat="full"),
         objective=CLM(),
         optimizer=Optimizer(peak_lr=6e-4, end_lr=6e-5, schedule="cosine", warmup=700, b2=0.95, weight_decay=0.1),
         run=Run(steps=100_000, log_every=50, eval_every=2000, eval_rows=4096),

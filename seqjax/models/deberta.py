@@ -19,7 +19,7 @@ from seqjax.errors import UserError
 from seqjax.models import masks
 from seqjax.models.constrain import constrain
 from seqjax.models.disentangled import DisentangledAttention, relative_rows
-from seqjax.models.layers import ACTIVATIONS, MLP, Embed, Linear
+from seqjax.models.layers import ACTIVATIONS, MLP, REMAT, Embed, Linear, rematerialised
 from seqjax.models.positions import from_segments
 from seqjax.models.transformer_config import DTYPES
 
@@ -57,10 +57,10 @@ class DebertaConfig:
     head_transform: bool = True  # dense, activation and layer norm before the output layer
     head_bias: bool = True
     dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
-    remat: bool = False  # recompute each layer in the backward pass instead of storing its activations
+    remat: str = "none"  # what the backward pass computes anew of a layer: "none", "dots" (all but products) or "full"
 
     def __post_init__(self) -> None:
-        choices = {"activation": ACTIVATIONS, "conv_activation": ACTIVATIONS, "dtype": DTYPES}
+        choices = {"activation": ACTIVATIONS, "conv_activation": ACTIVATIONS, "dtype": DTYPES, "remat": REMAT}
         require_choice(self, "model", choices)
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
         require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "embed_width"), 0)
@@ -174,7 +174,7 @@ class Deberta(nn.Module):
             self.relative = embed(2 * (c.relative_buckets or c.span), features=c.width)
             if c.relative_norm:
                 self.relative_norm = _norm(c)
-        layer: Any = nn.remat(DebertaLayer, static_argnums=(6,)) if c.remat else DebertaLayer
+        layer = rematerialised(DebertaLayer, c.remat, static_argnums=(6,))
         self.layer = [layer(c) for _ in range(c.layers)]
         if c.conv_width:
             self.conv = Convolution(c)

@@ -21,6 +21,19 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
+# What the backward pass finds stored of a block, by name; the rest it computes anew.
+REMAT: dict[str, Callable[..., bool] | None] = {
+    "none": jax.checkpoint_policies.everything_saveable,
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,  # products with weights, not those of attention
+    "full": None,
+}
+
+
+def rematerialised(block: Any, policy: str, **options: Any) -> Any:
+    """Returns a class of modules that stores of its activations what `policy` says; see REMAT and `nn.remat`."""
+    return block if policy == "none" else nn.remat(block, policy=REMAT[policy], **options)
+
+
 def contract(spec: str, a: jax.Array, b: jax.Array, dtype: jnp.dtype) -> jax.Array:
     """Returns einsum(spec, a, b) of operands cast to `dtype`, summed in float32 and returned so.
 

@@ -14,7 +14,7 @@ from seqjax.models import masks
 from seqjax.models.attention import MAPS, Attention, CrossAttention
 from seqjax.models.cache import KVCache, TransformerCarry, empty_cache
 from seqjax.models.constrain import constrain
-from seqjax.models.layers import MLP, Embed, Linear
+from seqjax.models.layers import MLP, Embed, Linear, rematerialised
 from seqjax.models.positions import RelativeBias, from_segments, sinusoids
 from seqjax.models.transformer_config import DTYPES, TransformerConfig
 
@@ -99,9 +99,7 @@ class Stack(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        block: Any = Block
-        if c.remat:
-            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10,))
+        block = rematerialised(Block, c.remat, prevent_cse=not c.scan, static_argnums=(10,))
         if c.scan:
             every = nn.broadcast
             self.layers = nn.scan(

@@ -85,6 +85,11 @@ class Devices:
     def __len__(self) -> int:
         return len(self.devices)
 
+    @property
+    def parts(self) -> int:
+        """Into how many the rows of a batch are divided."""
+        return layout.ways(layout.ROWS, self.sizes)
+
     def check(self, batches: Sequence[tuple[str, int]], accumulate: int) -> None:
         """Raises UserError where a batch does not divide among devices and micro-batches.
 
@@ -92,10 +97,9 @@ class Devices:
           batches: the setting that says so, and rows, of each size of batch; see `Data.batches`.
           accumulate: micro-batches of an update.
         """
-        ways = layout.ways(layout.ROWS, self.sizes)
-        parts = f"{ways} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
+        parts = f"{self.parts} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
         for name, rows in batches:
-            if rows % (ways * accumulate):
+            if rows % (self.parts * accumulate):
                 what = f"{name}={rows}" if name == "data.batch" else f"{name}: a batch of {rows} rows"
                 cure = "data.multiple" if name == "data.places" else name
                 raise UserError(f"{what} does not divide among {parts}; change {cure} or parallel.devices")
@@ -111,6 +115,15 @@ class Devices:
             local = len(self.mesh.local_devices)
             return {name: x.reshape(local, x.shape[0] // local, *x.shape[1:]) for name, x in batch.items()}
         return {name: jax.make_array_from_process_local_data(self.rows, x) for name, x in batch.items()}
+
+    def put_shapes(self, batch: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes of what `put` gives, on one host."""
+        if self.pmap:
+            return {
+                name: jax.ShapeDtypeStruct((len(self), x.shape[0] // len(self), *x.shape[1:]), x.dtype)
+                for name, x in batch.items()
+            }
+        return {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.rows) for name, x in batch.items()}
 
     def shardings(self, tree: Any) -> Any:
         """Returns where each leaf lies of a tree of parameters, of what an optimiser keeps of them, or of neither."""

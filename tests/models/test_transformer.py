@@ -149,7 +149,7 @@ def test_gather_equals_taking_from_all(config):
     np.testing.assert_allclose(some, jnp.take_along_axis(full, places[:, :, None], axis=1), atol=1e-5)
 
 
-@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("remat", ["none", "dots", "full"])
 @pytest.mark.parametrize("config", [GPT, BERT, LLAMA, RELATIVE], ids=["gpt", "bert", "llama", "relative"])
 def test_scan_and_remat_change_nothing(config, remat):
     """Values and gradients, with and without a carry."""
