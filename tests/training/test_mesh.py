@@ -105,6 +105,19 @@ def test_a_mesh_changes_nothing(spec, family, layout):
         np.testing.assert_allclose(found, trees.flatten(wanted)[path], atol=1e-5, err_msg=path)
 
 
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "data 8"])
+@pytest.mark.parametrize("family", ["gpt", "bert", "deberta v1", "lstm"])
+def test_no_device_ever_holds_a_whole_activation(spec, family, layout):
+    """Of [B, L, D], [B, L, F] or [B, L, V] in the compiled program; the batch is 8 rows of 32 places."""
+    function, params, batch, _ = setting(spec, family)
+    places = Devices(Parallel("mesh", 8, **LAYOUTS[layout]))
+    call = places.spread(function)
+    text = call.lower(places.shaped(params), places.put_shapes(batch), jax.random.key(2)).compile().as_text()
+    for width in (32, 64, 400):
+        assert f"f32[8,32,{width}]" not in text
+        assert f"f32[256,{width}]" not in text
+
+
 @pytest.mark.parametrize("name", ["adamw", "adafactor", "muon", "schedule_free"])
 def test_what_an_optimizer_keeps_lies_as_its_parameters_do(name):
     """AdamW's two moments take twice the bytes of the parameters' share; nothing else is larger than theirs."""
