@@ -32,7 +32,7 @@ def experiment() -> Experiment:
         model=families.roberta(max_length=512, dtype="bfloat16", scan=True),
         objective=MLM(),
         optimizer=Optimizer(peak_lr=6e-4, warmup=24_000, b2=0.98, epsilon=1e-6, weight_decay=0.01, clip=0.0),
-        run=Run(steps=500_000, log_every=100, eval_every=5_000, eval_rows=4096),
+        run=Run(steps=500_000, accumulate=2, log_every=100, eval_every=5_000, eval_rows=4096),
     )
 
 

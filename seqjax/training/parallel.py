@@ -61,6 +61,13 @@ class Parallel:
             )
         return dict(zip(layout.AXES, (data, self.fsdp, self.tensor, self.sequence), strict=True))
 
+    def here(self, devices: int) -> "Parallel":
+        """Returns this where it fits so many devices, else jit on all of them: to score a run elsewhere than it ran."""
+        used = self.devices or devices
+        axes = (self.data or 1) * self.fsdp * self.tensor * self.sequence
+        fits = used <= devices and (used == axes if self.data else used % axes == 0)
+        return self if fits else Parallel()
+
 
 class Devices:
     """The devices of a run, and the ways to put data on them and functions over them."""

@@ -198,6 +198,14 @@ def test_axes_fill_the_devices(parallel, message):
         Devices(Parallel("mesh", 8, **parallel))
 
 
+def test_a_run_is_scored_on_whatever_is_there():
+    for parallel in (Parallel("mesh", fsdp=4), Parallel("mesh", data=2, fsdp=4), Parallel("jit", 8), Parallel("pmap")):
+        assert parallel.here(8) == parallel
+        Devices(parallel.here(8))
+    for parallel in (Parallel("mesh", fsdp=4), Parallel("mesh", data=2), Parallel("mesh", 8), Parallel("pmap", 4)):
+        assert parallel.here(1) == Parallel()
+
+
 def test_axes_need_a_mesh():
     with pytest.raises(UserError, match="set parallel=mesh"):
         Parallel("jit", fsdp=2)
