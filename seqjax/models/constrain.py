@@ -8,13 +8,26 @@ letters its mesh divides. Without these the compiler may keep whole activations 
 
 import contextlib
 import contextvars
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import jax
 
-Place = Callable[[jax.Array, str], jax.Array]
 
-_place: contextvars.ContextVar[Place | None] = contextvars.ContextVar("place", default=None)
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """What a mesh does to activations.
+
+    Attributes:
+      put: (array, letters of its axes) -> the array, divided.
+      divided: the letters that it divides.
+    """
+
+    put: Callable[[jax.Array, str], jax.Array]
+    divided: frozenset[str]
+
+
+_active: contextvars.ContextVar[Places | None] = contextvars.ContextVar("places", default=None)
 
 
 def constrain(x: jax.Array, letters: str) -> jax.Array:
@@ -24,20 +37,21 @@ def constrain(x: jax.Array, letters: str) -> jax.Array:
       x: any array.
       letters: of its axes, see `seqjax`; axes beyond them are whole on every device. "B" is also rows times places.
     """
-    place = _place.get()
-    return x if place is None else place(x, letters)
+    places = _active.get()
+    return x if places is None else places.put(x, letters)
 
 
-def divided() -> bool:
-    """Returns whether a mesh is active: two axes that it divides must then not be merged into one."""
-    return _place.get() is not None
+def divided(letter: str) -> bool:
+    """Returns whether a mesh is active that divides this axis, which then must not be merged into another."""
+    places = _active.get()
+    return places is not None and letter in places.divided
 
 
 @contextlib.contextmanager
-def placing(place: Place) -> Iterator[None]:
-    """Makes `constrain` call this while a function is traced."""
-    token = _place.set(place)
+def placing(places: Places) -> Iterator[None]:
+    """Makes `constrain` do what a mesh asks for, while a function is traced."""
+    token = _active.set(places)
     try:
         yield
     finally:
-        _place.reset(token)
+        _active.reset(token)

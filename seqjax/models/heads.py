@@ -79,7 +79,7 @@ class VocabularyHead(nn.Module):
             return y if bias_V is None else y + jnp.expand_dims(bias_V, range(y.ndim - 1))
 
         x = x.astype(self.dtype)
-        if scored is None and divided():
+        if scored is None and divided("L"):
             return logits(x, "BL" if gather_BP is None else "BP")
         x_ND = x.reshape(-1, width)
         if scored is None:

@@ -77,8 +77,8 @@ class Linear(nn.Module):
     """y = x @ kernel + bias over the last axis; parameters in float32, products in `dtype`, sums in float32.
 
     The leading axes are flattened to one before the product: XLA on CPU multiplies a [B, L, D] operand several times
-    slower than the same numbers as [B * L, D]; on TPU and GPU the two compile to the same program. On a mesh, where
-    both axes may be divided, they stay apart.
+    slower than the same numbers as [B * L, D]; on TPU and GPU the two compile to the same program. On a mesh that
+    divides the places of a row they stay apart.
     """
 
     features: int
@@ -89,8 +89,8 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
-        leading = "BLS"[: x.ndim - 1] if divided() else "N"
-        x_ND = x if divided() else x.reshape(-1, x.shape[-1])
+        leading = "BLS"[: x.ndim - 1] if divided("L") else "N"
+        x_ND = x if divided("L") else x.reshape(-1, x.shape[-1])
         y = contract(f"{leading}D,DF->{leading}F", x_ND.astype(self.dtype), kernel, self.dtype)
         if self.use_bias:
             bias_F = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)

@@ -24,6 +24,10 @@ ROWS = ("data", "fsdp")  # what divides the rows of a batch
 LETTERS: dict[str, str | tuple[str, ...]] = {
     "B": ROWS, "L": "sequence", "N": "tensor", "M": "tensor", "F": "tensor", "V": "tensor",
 }  # fmt: skip
+NAMES = {
+    "B": "rows", "L": "places of a row", "N": "heads", "M": "heads of keys", "F": "units of the feed-forward network",
+    "V": "ids of the vocabulary",
+}  # fmt: skip
 
 _WEIGHTS = ("fsdp", "tensor")
 # (regex over parameter paths, how the last axes are divided); the first match counts, axes before are whole.
@@ -106,8 +110,7 @@ def letters_spec(shape: tuple[int, ...], letters: str, sizes: Mapping[str, int])
     axes = [LETTERS.get(letter) for letter in letters]
     for size, letter, names in zip(shape, letters, axes, strict=False):
         if size % ways(names, sizes):
-            what = {"B": "rows", "L": "places of a row", "N": "heads", "M": "heads of keys", "V": "ids"}
-            raise UserError(f"{size} {what.get(letter, letter)} do not divide among {_named(names, sizes)}; change one")
+            raise UserError(f"{size} {NAMES[letter]} do not divide among {_named(names, sizes)}; change one")
     return P(*axes)
 
 

@@ -19,7 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
-from seqjax.models.constrain import placing
+from seqjax.models.constrain import Places, placing
 from seqjax.training import layout
 from seqjax.types import Batch, Params
 
@@ -187,6 +187,7 @@ class Devices:
             parts = layout.letters_spec(x.shape, letters, self.sizes)
             return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, parts))
 
-        with placing(place):
+        letters = frozenset(name for name, axes in layout.LETTERS.items() if layout.ways(axes, self.sizes) > 1)
+        with placing(Places(place, letters)):
             out = function(jax.lax.with_sharding_constraint(state, self.shardings(state)), batch, key)
         return jax.lax.with_sharding_constraint(out, self.shardings(out))
