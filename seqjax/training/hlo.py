@@ -121,7 +121,7 @@ def _trips(line: str, bodies: dict[str, list[str]]) -> float:
         return int(known[1])
     condition = re.search(r"condition=%?([\w.-]+)", line)
     lines = bodies[condition[1]] if condition else []
-    limits = [int(limit) for each in lines for limit in re.findall(r" s32\[\]\S* constant\((\d+)\)", each)]
+    limits = [int(limit) for each in lines for limit in re.findall(r" [su]32\[\]\S* constant\((\d+)\)", each)]
     if len(limits) == 1:
         return limits[0]
     body = _body(line)
