@@ -9,7 +9,8 @@ Command:   python launch.py train roberta_base data=text:/corpus/*.txt
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above;
            the paper has 160 GB of text, of which Wikipedia and books are 16
 Hardware:  256 chips of TPU v5e
-Compiled:  for v5e:16x16: 12.93 of 16 GiB a chip (state 1.39, temporaries 11.54) in 2 micro-batches; in one it needs 20.54
+Compiled:  for v5e:16x16: 12.93 of 16 GiB a chip (state 1.39, temporaries 11.54); without
+           micro-batches it needs 20.54
 Expected:  masked perplexity 3.68 with 16 GB, batch 2,000 and 125,000 updates; 3.77 with 8,000 and 31,000 (table 3)
 """
 

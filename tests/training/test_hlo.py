@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from seqjax.models.model import training_flops
+from seqjax.models.model import build, shapes, training_flops
+from seqjax.objectives.clm import CLM
 from seqjax.training.chips import CHIPS, roofline
 from seqjax.training.hlo import collectives, product_flops
+from seqjax.training.step import gradients
 from tests.training.test_mesh import GPT
 
 MESH = Mesh(np.array(jax.devices()).reshape(2, 4), ("rows", "columns"), axis_types=(AxisType.Auto,) * 2)
@@ -76,9 +78,11 @@ ENTRY %main.5 (param.4: f32[6,256,512]) -> f32[6,256,512] {
 """
 
 
-def test_as_the_compiler_of_tpus_writes_it():
+@pytest.mark.parametrize("counter", ["s32", "u32"])  # of a scan, and of a product whose operands go round a ring
+def test_as_the_compiler_of_tpus_writes_it(counter):
     """Groups by axes, a reduce-scatter as a fusion, a trip count in the condition, an operation in two halves."""
-    assert collectives(TPU, 4) == {
+    text = TPU.replace("s32[]{:T(128)} constant", f"{counter}[]{{:T(128)}} constant")
+    assert collectives(text, 4) == {
         "all-gather": {"count": 6, "bytes": 6 * 512 * 512 * 2 / 2},
         "reduce-scatter": {"count": 6, "bytes": 6 * 512 * 512 * 4 / 2},
         "collective-permute": {"count": 1, "bytes": 4 * 8 * 4},
@@ -92,10 +96,6 @@ def test_a_loop_without_an_end_is_not_guessed():
 
 def test_traced_products_are_the_analytic_count():
     """Of a step without rematerialisation: forward, and twice that backward; the products of a GPT are all that counts."""
-    from seqjax.models.model import build, shapes
-    from seqjax.objectives.clm import CLM
-    from seqjax.training.step import gradients
-
     model, objective = build(GPT), CLM()
     batch = {
         name: jax.ShapeDtypeStruct((8, 32), jnp.float32 if name == "weights" else jnp.int32)
