@@ -8,6 +8,7 @@ Departs:   no books; masks and pairs are drawn anew in each epoch
 Command:   python launch.py train bert_base data=text:/corpus/*.txt
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above
 Hardware:  16 chips of TPU v5e
+Compiled:  for v5e:4x4: 11.63 of 16 GiB a chip (state 1.23, temporaries 10.40); MFU at most 80 %, bound by memory
 Expected:  84.6 / 83.4, MNLI matched / mismatched, test, after fine-tuning (table 1), with books; not yet run here
 """
 

@@ -9,6 +9,7 @@ Departs:   windows cover the text once in an epoch instead of being drawn with r
 Command:   python launch.py train char_gpt_shakespeare_full data=text:PATH/input.txt
 Data:      1,115,394 characters (Karpathy 2015, char-rnn), the last tenth held out
 Hardware:  one chip of TPU v5e
+Compiled:  for v5e:1x1: 1.94 of 16 GiB (state 0.12, temporaries 1.82)
 Expected:  best validation loss 1.4697 nats per character; not yet run here
 """
 

@@ -31,7 +31,7 @@ def experiment() -> Experiment:
         data=Data(
             source=Source(train="tfds:wikipedia/20220301.en"), tokenizer="bpe:50265", length=512, batch=2048, threads=16
         ),
-        model=DebertaConfig(vocab_size=50265, mask_decoder_layers=2, dtype="bfloat16", remat=True),
+        model=DebertaConfig(vocab_size=50265, mask_decoder_layers=2, dtype="bfloat16", remat="full"),
         objective=MLM(),
         optimizer=Optimizer(peak_lr=2e-4, warmup=10_000, epsilon=1e-6, weight_decay=0.01),
         run=Run(steps=1_000_000, log_every=100, eval_every=10_000, eval_rows=4096),

@@ -34,7 +34,7 @@ def experiment() -> Experiment:
         ),
         model=DebertaConfig(
             vocab_size=128_100, layers=6, width=768, heads=12, mlp_width=3072, relative_buckets=256, relative_norm=True,
-            share_position_keys=True, key_bias=True, mask_decoder_layers=2, dtype="bfloat16", remat=True,
+            share_position_keys=True, key_bias=True, mask_decoder_layers=2, dtype="bfloat16", remat="full",
         ),
         objective=RTD(generator_width=1.0, generator_layers=0.5, sharing="disentangled"),
         optimizer=Optimizer(peak_lr=5e-4, warmup=10_000, epsilon=1e-6, weight_decay=0.01),

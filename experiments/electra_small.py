@@ -8,6 +8,7 @@ Departs:   no books; a row is one run of text, not two
 Command:   python launch.py train electra_small data=text:/corpus/*.txt
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above
 Hardware:  one chip of TPU v5e (the paper: four days of one V100)
+Compiled:  for v5e:1x1: 4.78 of 16 GiB (state 0.16, temporaries 4.61); MFU at most 46 %, bound by memory
 Expected:  79.9, the mean over GLUE's development sets after fine-tuning (table 1), with books; not yet run here
 """
 

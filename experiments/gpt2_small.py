@@ -7,6 +7,7 @@ Paper:     Radford et al. 2019, table 2, first row: 12 layers, width 768, contex
 Command:   python launch.py train gpt2_small data=text:/corpus/*.txt
 Data:      tfds:c4/en (prepare it with TensorFlow Datasets in array_record format), or files as in the command
 Hardware:  32 chips of TPU v5e
+Compiled:  for v5e:4x8: 6.83 of 16 GiB a chip (state 1.39, temporaries 5.43); MFU at most 85 %, of recomputing
 Expected:  no published number for this data
 """
 
@@ -26,7 +27,7 @@ def experiment() -> Experiment:
     return Experiment(
         name="gpt2_small",
         data=Data(source=Source(train="tfds:c4/en"), tokenizer="bpe:50257", length=1024, batch=512, threads=16),
-        model=TransformerConfig(vocab_size=50257, dtype="bfloat16", scan=True, remat=True),
+        model=TransformerConfig(vocab_size=50257, dtype="bfloat16", scan=True, remat="full"),
         objective=CLM(),
         optimizer=Optimizer(peak_lr=6e-4, end_lr=6e-5, schedule="cosine", warmup=700, b2=0.95, weight_decay=0.1),
         run=Run(steps=100_000, log_every=50, eval_every=2000, eval_rows=4096),

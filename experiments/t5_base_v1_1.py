@@ -8,6 +8,7 @@ Departs:   as t5_small
 Command:   python launch.py train t5_base_v1_1 data=text:/corpus/*.txt
 Data:      as t5_small
 Hardware:  64 chips of TPU v5e
+Compiled:  for v5e:8x8: 4.17 of 16 GiB a chip (state 0.92, temporaries 3.25); MFU at most 39 %, bound by memory
 Expected:  log perplexity on held-out C4 1.942 after 65,536 updates, 1.633 after 524,288 (Shazeer 2020, table 1)
 """
 

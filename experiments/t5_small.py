@@ -9,6 +9,7 @@ Departs:   the paper's multi-task mixture is left out: this is the unsupervised 
 Command:   python launch.py train t5_small data=text:/corpus/*.txt
 Data:      tfds:c4/en (prepare it with TensorFlow Datasets in array_record format), or files as in the command
 Hardware:  16 chips of TPU v5e
+Compiled:  for v5e:4x4: 2.83 of 16 GiB a chip (state 0.23, temporaries 2.60); MFU at most 58 %, bound by memory
 Expected:  no published number for the pretraining loss
 """
 

@@ -11,6 +11,7 @@ Departs:   the vocabulary is a unigram model of 37,000, theirs byte pairs; score
 Command:   python launch.py train transformer_base --run base; python launch.py eval base --split test --step average:5
 Data:      tfds:wmt14_translate/de-en (prepare it with TensorFlow Datasets in array_record format)
 Hardware:  8 chips of TPU v5e
+Compiled:  for v5e:2x4: 4.85 of 16 GiB a chip (state 0.71, temporaries 4.15); MFU at most 54 %, bound by memory
 Expected:  27.3 BLEU on newstest2014, of tokenised text with split compounds (table 2); not run here
 """
 

@@ -35,6 +35,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     show = add("show", "an experiment's resolved configuration as JSON", _experiment)
     show.add_argument("--diff", action="store_true", help="only what differs from the experiment it is a variation of")
     add("check", "a dry run: data, shapes, parameters, memory and devices; nothing is trained", _experiment)
+    ahead = add("compile", "compile an experiment's update for a TPU topology that need not be here", _experiment)
+    ahead.add_argument("--topology", required=True, metavar="T", help="v5e:4x4, v4:2x2x2, v5p:2x2x1, v6e:16x16, ...")
     tour = add("quickstart", "pretrain, fine-tune from the checkpoint and from scratch, generate: the main job", _run)
     tour.add_argument("--seeds", type=int, default=1, metavar="N", help="fine-tune with N seeds each (default 1)")
     train = add(

@@ -5,6 +5,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from seqjax.commands.ahead import compile_ahead
 from seqjax.commands.compare import diff, reproduce
 from seqjax.commands.experiments import check, list_experiments, show
 from seqjax.commands.interop import export_run, import_checkpoint
@@ -17,6 +18,7 @@ COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "list": list_experiments,
     "show": show,
     "check": check,
+    "compile": compile_ahead,
     "quickstart": quickstart,
     "train": train,
     "sweep": sweep,

@@ -3,22 +3,22 @@
 """Commands about experiments that train nothing: list, show, check."""
 
 import json
+import math
 from typing import Any
 
 import jax
 import numpy as np
 
 from seqjax import experiment as experiments
-from seqjax import rng, trees
+from seqjax import trees
 from seqjax.config import differences, to_json
-from seqjax.data.pipeline import Dataset
 from seqjax.data.stdlib import describe
 from seqjax.errors import UserError
-from seqjax.models.model import initialise, shapes
-from seqjax.training import environment, optimizers
+from seqjax.models.model import shapes
+from seqjax.training import environment, layout
+from seqjax.training.ahead import program, state_shapes, widest
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared, check_metric, prepare
-from seqjax.training.run import begin, one_update
 
 Result = tuple[Any, str]
 
@@ -58,7 +58,6 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     prepared = prepare(experiments.resolve(name, overrides, tiny))
     experiment, dataset = prepared.experiment, prepared.dataset
     devices = Devices(experiment.parallel)
-    devices.check(experiment.data.batches, experiment.run.accumulate, experiment.objective.group)
     check_metric(prepared)
     data: dict[str, Any] = {}
     for split in ("train", "validation"):
@@ -80,7 +79,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     data["updates_per_epoch"] = sum(n / sizes[width] for width, n in zip(widths.tolist(), counts.tolist(), strict=True))
     if experiment.data.source.train.startswith("stdlib/"):
         data["source"] = describe(experiment.data.source.train.removeprefix("stdlib/"))
-    tree = shapes(prepared.model)
+    tree, state = shapes(prepared.model), state_shapes(prepared)
     flops = experiment.objective.flops(experiment.model, *experiment.objective.read(batch))
     result = {
         "name": experiment.name,
@@ -90,18 +89,10 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
         "parameters_by_part": {part: trees.count(tree[part]) for part in tree},
         "flops_per_update": flops,
         "memory": memory(prepared, devices),
+        "bytes_by_group": layout.bytes_by_group(tree, state.opt_state, devices.sizes, devices.divides),
         "devices": environment.hardware() | {"used": len(devices)},
     }
     return result, json.dumps(result, indent=1)
-
-
-def widest(dataset: Dataset) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes of a batch of the longest rows to train on."""
-    widths = dataset.rows("train").widths
-    example = dataset.example("train", 0, 0, int(np.argmax(widths)))
-    rows, group = dataset.batch_rows()[int(np.max(widths))], dataset.objective.group
-    leading = (rows // group, group) if group > 1 else (rows,)
-    return {name: jax.ShapeDtypeStruct((*leading, *x.shape), x.dtype) for name, x in example.items()}
 
 
 def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
@@ -109,24 +100,14 @@ def memory(prepared: Prepared, devices: Devices) -> dict[str, int]:
 
     Keys: "state" (parameters, optimiser state and step), "batch", "temporaries" (activations, gradients), "total".
     """
-    experiment, model, dataset = prepared.experiment, prepared.model, prepared.dataset
-    optimizer = optimizers.build(experiment.optimizer, shapes(model), experiment.run.steps)
-    batch = {
-        name: jax.ShapeDtypeStruct((x.shape[0] // len(devices), *x.shape[1:]), x.dtype)
-        for name, x in widest(dataset).items()
-    }
-    rows = experiment.data.batch // len(devices)  # of a state that goes on from batch to batch
-    state = jax.eval_shape(lambda: begin(prepared, optimizer, initialise(model, rng.key(0, "params")), rows))
-    key = jax.eval_shape(lambda: rng.key(0, "dropout"))
-    update = jax.jit(one_update(prepared, optimizer), donate_argnums=0)
+    update, (state, batch, key) = program(prepared, devices)
     plan = update.lower(state, batch, key).compile().memory_analysis()
     if plan is None:
         raise UserError(f"the {devices.devices[0].platform} compiler does not say how much memory a program needs")
-    state_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))
-    batch_bytes = sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in batch.values())
+    held = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))
+    rows = sum(x.size * x.dtype.itemsize for x in batch.values()) // devices.parts
     temporaries = int(plan.temp_size_in_bytes)
-    total = state_bytes + batch_bytes + temporaries
-    return {"state": state_bytes, "batch": batch_bytes, "temporaries": temporaries, "total": total}
+    return {"state": held, "batch": rows, "temporaries": temporaries, "total": held + rows + temporaries}
 
 
 def _millions(count: int | None) -> str:

@@ -7,6 +7,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from seqjax import experiment as experiments
 from seqjax.data import tokenizers
 from seqjax.decoding.beam import beam_search
@@ -105,7 +107,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, float]:
 def _scores(folder: str, split: str, step: str) -> Result:
     experiment, params = checkpoint.load(folder, int(step) if step.isdecimal() else step)
     prepared = reopen(experiment, Path(folder))
-    dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel)
+    dataset, model, devices = prepared.dataset, prepared.model, Devices(experiment.parallel.here(jax.device_count()))
     result: dict[str, Any] = {
         "split": split,
         "scores": scorer(model, dataset, devices, experiment.run.seed)(params, split),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from seqjax.models.cache import KVCache
+from seqjax.models.constrain import constrain
 from seqjax.models.layers import Linear, contract
 from seqjax.models.positions import rotary
 
@@ -101,10 +102,10 @@ class _MultiHead(nn.Module):
     output_init: nn.initializers.Initializer
 
     @nn.nowrap
-    def _project(self, name: str, x_BLD: jax.Array, heads: int) -> jax.Array:
-        """Returns [B, L, heads, H]."""
+    def _project(self, name: str, x_BLD: jax.Array, heads: int, letters: str) -> jax.Array:
+        """Returns [B, L, heads, H]; `letters` are those of its axes (S: every place, gathered from those of a row)."""
         y = Linear(heads * self.head_width, self.use_bias, self.dtype, self.kernel_init, name=name)(x_BLD)
-        return y.reshape(*x_BLD.shape[:2], heads, self.head_width)
+        return constrain(y.reshape(*x_BLD.shape[:2], heads, self.head_width), letters)
 
     @nn.nowrap
     def _read(
@@ -120,7 +121,7 @@ class _MultiHead(nn.Module):
         key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
         show(self, lambda: attention_weights(q_BLNH, keys.k_BSNH, bias, mask_B1LS, self.scale))
         y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, self.dropout, self.scale)
-        y = y_BLNH.reshape(*q_BLNH.shape[:2], self.heads * self.head_width)
+        y = constrain(y_BLNH, "BLNH").reshape(*q_BLNH.shape[:2], self.heads * self.head_width)
         return Linear(width, self.use_bias, self.dtype, self.output_init, name="output")(y)
 
 
@@ -140,8 +141,8 @@ class Attention(_MultiHead):
         mask_B1LS: jax.Array,
         train: bool,
     ) -> tuple[jax.Array, KVCache | None]:
-        q_BLNH = self._project("query", x_BLD, self.heads)
-        k_BLMH, v_BLMH = (self._project(name, x_BLD, self.kv_heads) for name in ("key", "value"))
+        q_BLNH = self._project("query", x_BLD, self.heads, "BLNH")
+        k_BLMH, v_BLMH = (self._project(name, x_BLD, self.kv_heads, "BSMH") for name in ("key", "value"))
         if self.rotary_base is not None:
             q_BLNH = rotary(q_BLNH, positions_BL, self.rotary_base)
             k_BLMH = rotary(k_BLMH, positions_BL, self.rotary_base)
@@ -166,9 +167,9 @@ class CrossAttention(_MultiHead):
         mask_B1LS: jax.Array | None,
         train: bool,
     ) -> tuple[jax.Array, KVCache]:
-        q_BLNH = self._project("query", x_BLD, self.heads)
+        q_BLNH = self._project("query", x_BLD, self.heads, "BLNH")
         if source_BSD is not None:
-            k_BSMH, v_BSMH = (self._project(name, source_BSD, self.kv_heads) for name in ("key", "value"))
+            k_BSMH, v_BSMH = (self._project(name, source_BSD, self.kv_heads, "BSMH") for name in ("key", "value"))
             cache = KVCache(k_BSMH, v_BSMH)
         assert cache is not None, "a decoder needs the states of its source, or a carry that holds their projections"
         return self._read(x_BLD.shape[-1], q_BLNH, cache, None, mask_B1LS, train), cache

@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models import masks
+from seqjax.models.constrain import constrain
 from seqjax.models.disentangled import DisentangledAttention, relative_rows
-from seqjax.models.layers import ACTIVATIONS, MLP, Linear
+from seqjax.models.layers import ACTIVATIONS, MLP, REMAT, Embed, Linear, rematerialised
 from seqjax.models.positions import from_segments
 from seqjax.models.transformer_config import DTYPES
 
@@ -56,10 +57,10 @@ class DebertaConfig:
     head_transform: bool = True  # dense, activation and layer norm before the output layer
     head_bias: bool = True
     dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
-    remat: bool = False  # recompute each layer in the backward pass instead of storing its activations
+    remat: str = "none"  # what the backward pass computes anew of a layer: "none", "dots" (all but products) or "full"
 
     def __post_init__(self) -> None:
-        choices = {"activation": ACTIVATIONS, "conv_activation": ACTIVATIONS, "dtype": DTYPES}
+        choices = {"activation": ACTIVATIONS, "conv_activation": ACTIVATIONS, "dtype": DTYPES, "remat": REMAT}
         require_choice(self, "model", choices)
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
         require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "embed_width"), 0)
@@ -107,6 +108,7 @@ class DebertaLayer(nn.Module):
         train: bool,
     ) -> jax.Array:
         c, dtype = self.config, DTYPES[self.config.dtype]
+        x_BLD, states_BLD = constrain(x_BLD, "BLD"), constrain(states_BLD, "BLD")
         init = nn.initializers.normal(c.init_std)
         drop = nn.Dropout(c.dropout, deterministic=not train)
         attention = DisentangledAttention(
@@ -115,7 +117,7 @@ class DebertaLayer(nn.Module):
         y_BLD = attention(x_BLD, states_BLD, relative_RD, rows_BLS, mask_B1LS, train)
         x_BLD = _norm(c, "attention_norm")(x_BLD + drop(y_BLD))
         mlp = MLP(c.mlp_width, c.activation, False, 0.0, True, dtype, init, init, name="mlp")
-        return _norm(c, "mlp_norm")(x_BLD + drop(mlp(x_BLD, train)))
+        return constrain(_norm(c, "mlp_norm")(x_BLD + drop(mlp(x_BLD, train))), "BLD")
 
 
 class Convolution(nn.Module):
@@ -138,7 +140,7 @@ class Convolution(nn.Module):
         x_NW = jnp.concatenate(windows, axis=-1).reshape(-1, c.conv_width * width)
         out_ND = x_NW @ kernel.reshape(-1, width).astype(x_NW.dtype) + bias_D.astype(x_NW.dtype)[None, :]
         out_BLD = nn.Dropout(c.dropout, deterministic=not train)(out_ND.reshape(x_BLD.shape))
-        return _norm(c, "norm")(y_BLD + ACTIVATIONS[c.conv_activation](out_BLD))
+        return constrain(_norm(c, "norm")(y_BLD + ACTIVATIONS[c.conv_activation](out_BLD)), "BLD")
 
 
 class Deberta(nn.Module):
@@ -158,8 +160,8 @@ class Deberta(nn.Module):
     def setup(self) -> None:
         c, dtype = self.config, DTYPES[self.config.dtype]
         init = nn.initializers.normal(c.init_std)
-        embed = functools.partial(nn.Embed, features=c.embed_width or c.width, dtype=dtype, embedding_init=init)
-        self.tokens = embed(c.vocab_size)
+        embed = functools.partial(Embed, features=c.embed_width or c.width, dtype=dtype, embedding_init=init)
+        self.tokens = embed(c.vocab_size, rows="V")
         if c.position_biased_input or c.mask_decoder_layers:
             self.position = embed(c.max_length)
         if c.token_types:
@@ -172,7 +174,7 @@ class Deberta(nn.Module):
             self.relative = embed(2 * (c.relative_buckets or c.span), features=c.width)
             if c.relative_norm:
                 self.relative_norm = _norm(c)
-        layer: Any = nn.remat(DebertaLayer, static_argnums=(6,)) if c.remat else DebertaLayer
+        layer = rematerialised(DebertaLayer, c.remat, static_argnums=(6,))
         self.layer = [layer(c) for _ in range(c.layers)]
         if c.conv_width:
             self.conv = Convolution(c)
@@ -196,7 +198,7 @@ class Deberta(nn.Module):
         x_BLD = embedded_BLD = self._embed(tokens_BL, positions_BL, token_types_BL, train)
         relative_RD = rows_BLS = None
         if c.c2p or c.p2c:
-            relative_RD = self.relative.embedding.astype(DTYPES[c.dtype])
+            relative_RD = constrain(self.relative.embedding.astype(DTYPES[c.dtype]), "")
             relative_RD = self.relative_norm(relative_RD) if c.relative_norm else relative_RD
             rows_BLS = relative_rows(positions_BL, positions_BL, c.span, c.relative_buckets)
         every = (relative_RD, rows_BLS, masks.same_segment(segments_BL, segments_BL), train)
@@ -216,7 +218,7 @@ class Deberta(nn.Module):
     ) -> jax.Array:
         """Returns [B, L, D]; unlike ELECTRA's, narrow embeddings are projected before the norm, without a bias."""
         c = self.config
-        x = self.tokens(tokens_BL)
+        x = constrain(self.tokens(tokens_BL), "BLD")
         if c.position_biased_input:
             x = x + self.position(positions_BL)
         if c.token_types:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seqjax.models.attention import attend, attention_weights, show
+from seqjax.models.constrain import constrain
 from seqjax.models.layers import Linear, contract
 
 
@@ -115,8 +116,8 @@ class DisentangledAttention(nn.Module):
             return y.reshape(*y.shape[:-1], self.heads, width // self.heads)
 
         query, key = linear("query"), linear("key", self.key_bias)
-        q_BLNH, k_BSNH = split(query(x_BLD)), split(key(states_BSD))
-        v_BSNH = split(linear("value")(states_BSD))
+        q_BLNH, k_BSNH = constrain(split(query(x_BLD)), "BLNH"), constrain(split(key(states_BSD)), "BSNH")
+        v_BSNH = constrain(split(linear("value")(states_BSD)), "BSNH")
         scale = 1.0 / math.sqrt(width // self.heads * (1 + self.c2p + self.p2c))
 
         bias = None
@@ -131,4 +132,4 @@ class DisentangledAttention(nn.Module):
         dropout_key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
         show(self, lambda: attention_weights(q_BLNH, k_BSNH, bias, mask_B1LS, scale))
         y_BLNH = attend(q_BLNH, k_BSNH, v_BSNH, bias, mask_B1LS, dropout_key, self.dropout, scale)
-        return linear("output")(y_BLNH.reshape(x_BLD.shape))
+        return linear("output")(constrain(y_BLNH, "BLNH").reshape(x_BLD.shape))

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.constrain import constrain, divided
 from seqjax.models.crf import Transitions, legal
 from seqjax.models.layers import ACTIVATIONS, Linear, contract
 
@@ -70,16 +71,20 @@ class VocabularyHead(nn.Module):
             x = nn.LayerNorm(epsilon=self.norm_epsilon, dtype=self.dtype, name="norm")(ACTIVATIONS[self.activation](x))
         if not self.tied:
             table_VD = self.param("table", self.kernel_init, (self.vocab_size, width), jnp.float32)
+        table_VD = constrain(table_VD, "V")
         bias_V = self.param("bias", nn.initializers.zeros, (self.vocab_size,), jnp.float32) if self.use_bias else None
 
-        def logits(x_ND: jax.Array) -> jax.Array:
-            logits_NV = contract("ND,VD->NV", x_ND, table_VD, self.dtype)
-            return logits_NV if bias_V is None else logits_NV + bias_V[None, :]
+        def logits(x: jax.Array, letters: str) -> jax.Array:
+            y = constrain(contract(f"{letters}D,VD->{letters}V", x, table_VD, self.dtype), f"{letters}V")
+            return y if bias_V is None else y + jnp.expand_dims(bias_V, range(y.ndim - 1))
 
-        x_ND = x.reshape(-1, width).astype(self.dtype)
+        x = x.astype(self.dtype)
+        if scored is None and divided("L"):
+            return logits(x, "BL" if gather_BP is None else "BP")
+        x_ND = x.reshape(-1, width)
         if scored is None:
-            return logits(x_ND).reshape(*x.shape[:-1], self.vocab_size)
-        out = _in_chunks(lambda x_ND, targets_N: scored.score(logits(x_ND), targets_N), scored, x_ND)
+            return logits(x_ND, "B").reshape(*x.shape[:-1], self.vocab_size)
+        out = _in_chunks(lambda x_ND, targets_N: scored.score(logits(x_ND, "B"), targets_N), scored, x_ND)
         return jax.tree.map(lambda y: y.reshape(x.shape[:-1]), out)
 
 

@@ -10,6 +10,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.constrain import constrain, divided
+
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "gelu": lambda x: nn.gelu(x, approximate=False),  # Hendrycks & Gimpel 2016, exact
     "gelu_tanh": lambda x: nn.gelu(x, approximate=True),  # ibid., section 2, the tanh approximation
@@ -17,6 +19,22 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": nn.silu,
     "tanh": jnp.tanh,
 }
+
+
+# What the backward pass finds stored of a block, by name; the rest it computes anew.
+REMAT: dict[str, Callable[..., bool] | None] = {
+    "none": jax.checkpoint_policies.everything_saveable,
+    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,  # products with weights, not those of attention
+    "full": None,
+}
+
+
+def rematerialised(block: Any, policy: str, **options: Any) -> Any:
+    """Returns a class of modules that stores of its activations what `policy` says; see REMAT and `nn.remat`."""
+    return block if policy == "none" else nn.remat(block, policy=REMAT[policy], **options)
+
+
+_BLOCKS = 4  # of rows, which `_over_rows` transposes one after the other
 
 
 def contract(spec: str, a: jax.Array, b: jax.Array, dtype: jnp.dtype) -> jax.Array:
@@ -82,8 +100,6 @@ def _over_rows(a_NI: jax.Array, b_NJ: jax.Array) -> jax.Array:
     return jax.lax.platform_dependent(a_NI, b_NJ, cpu=transposed, default=plain)
 
 
-_BLOCKS = 4  # of rows, transposed one after the other
-
 _contract.defvjp(_contract_forward, _contract_backward)
 
 
@@ -91,7 +107,8 @@ class Linear(nn.Module):
     """y = x @ kernel + bias over the last axis; parameters in float32, products in `dtype`, sums in float32.
 
     The leading axes are flattened to one before the product: XLA on CPU multiplies a [B, L, D] operand several times
-    slower than the same numbers as [B * L, D]; on TPU and GPU the two compile to the same program.
+    slower than the same numbers as [B * L, D]; on TPU and GPU the two compile to the same program. On a mesh that
+    divides the places of a row they stay apart.
     """
 
     features: int
@@ -102,10 +119,23 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
-        y = contract("ND,DF->NF", x.reshape(-1, x.shape[-1]).astype(self.dtype), kernel, self.dtype)
+        leading = "BLS"[: x.ndim - 1] if divided("L") else "N"
+        x_ND = x if divided("L") else x.reshape(-1, x.shape[-1])
+        y = contract(f"{leading}D,DF->{leading}F", x_ND.astype(self.dtype), kernel, self.dtype)
         if self.use_bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)[None, :]
+            bias_F = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+            y = y + jnp.expand_dims(bias_F, range(y.ndim - 1))
         return y.astype(self.dtype).reshape(*x.shape[:-1], self.features)
+
+
+class Embed(nn.Embed):
+    """`flax.linen.Embed`, whose table is gathered along its width, where a mesh divides that, before it is read."""
+
+    rows: str = ""  # the letter of the table's first axis: "V" for a vocabulary
+
+    def __call__(self, ids: jax.Array) -> jax.Array:
+        """Returns the rows of these ids, [..., D] in `dtype`."""
+        return jnp.take(constrain(self.embedding.astype(self.dtype), self.rows), ids, axis=0)
 
 
 class MLP(nn.Module):
@@ -131,5 +161,5 @@ class MLP(nn.Module):
             h_BLF = ACTIVATIONS[self.activation](gate_BLF) * h_BLF
         else:
             h_BLF = ACTIVATIONS[self.activation](h_BLF)
-        h_BLF = nn.Dropout(self.dropout, deterministic=not train)(h_BLF)
+        h_BLF = nn.Dropout(self.dropout, deterministic=not train)(constrain(h_BLF, "BLF"))
         return Linear(x_BLD.shape[-1], self.use_bias, self.dtype, self.output_init, name="down")(h_BLF)

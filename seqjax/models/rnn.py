@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models.cells import CELLS, State, Weights, normalised
-from seqjax.models.layers import Linear
+from seqjax.models.constrain import constrain
+from seqjax.models.layers import Embed, Linear
 from seqjax.models.positions import from_segments
 
 
@@ -103,6 +104,7 @@ class Direction(nn.Module):
             forget_G = jnp.zeros(cell.gates * c.width).at[c.width : 2 * c.width].set(c.forget_bias)
             gates_BLG = gates_BLG + forget_G[None, None, :]
         weights = self._weights(x_BLD.shape[0], train)
+        gates_BLG = constrain(gates_BLG, "B")
 
         def step(state: State, inputs: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[State, jax.Array]:
             gates_BG, first_B, real_B = inputs
@@ -118,7 +120,8 @@ class Direction(nn.Module):
     def _weights(self, batch: int, train: bool) -> Weights:
         c, cell = self.config, CELLS[self.config.cell]
         init = _orthogonal_blocks if c.orthogonal else uniform(c.init_scale)
-        weights = {"recurrent": self.param("recurrent", init, (c.width, cell.gates * c.width), jnp.float32)}
+        recurrent = self.param("recurrent", init, (c.width, cell.gates * c.width), jnp.float32)
+        weights = {"recurrent": constrain(recurrent, "")}  # gathered once, not at each place
         if c.cell == "gru_after":
             weights["recurrent_bias"] = self.param("recurrent_bias", nn.initializers.zeros, (c.width,), jnp.float32)
         if c.peephole:
@@ -188,7 +191,7 @@ class RNN(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        self.tokens = nn.Embed(c.vocab_size, c.embed_width or c.width, embedding_init=uniform(c.init_scale))
+        self.tokens = Embed(c.vocab_size, c.embed_width or c.width, embedding_init=uniform(c.init_scale), rows="V")
         self.layer = [RNNLayer(c) for _ in range(c.layers)]
         self.drop = nn.Dropout(c.dropout, broadcast_dims=(1,) if c.variational else ())
 
@@ -210,9 +213,9 @@ class RNN(nn.Module):
         before = self.initial_carry(tokens_BL.shape[0], 0) if carry is None else carry
         if positions_BL is None:
             positions_BL = from_segments(segments_BL, before.count_B)
-        x_BLD = self.tokens(tokens_BL)
+        x_BLD = constrain(self.tokens(tokens_BL), "B")
         x_BLD, states = through(self.layer, self.drop, x_BLD, positions_BL, segments_BL, before.layers, train)
-        x_BLD = self.drop(x_BLD, deterministic=not train)
+        x_BLD = constrain(self.drop(x_BLD, deterministic=not train), "B")
         count_B = before.count_B + jnp.sum(segments_BL > 0, axis=1, dtype=jnp.int32)
         return x_BLD, None if carry is None else RNNCarry(states, count_B)
 

@@ -15,7 +15,8 @@ from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models.attention import show
 from seqjax.models.cells import CELLS, State
-from seqjax.models.layers import Linear
+from seqjax.models.constrain import constrain
+from seqjax.models.layers import Embed, Linear
 from seqjax.models.positions import from_segments
 from seqjax.models.rnn import Direction, RNNConfig, RNNLayer, through, uniform
 
@@ -208,7 +209,7 @@ class Seq2Seq(nn.Module):
     def setup(self) -> None:
         c = self.config
         init = uniform(c.init_scale)
-        self.tokens = nn.Embed(c.vocab_size, c.embed_width or c.width, embedding_init=init)
+        self.tokens = Embed(c.vocab_size, c.embed_width or c.width, embedding_init=init, rows="V")
         self.encoder = [RNNLayer(c.encoder) for _ in range(c.layers)]
         self.memory = Linear(c.width, kernel_init=init)
         remembered = 2 if CELLS[c.cell].remembers else 1
@@ -219,7 +220,7 @@ class Seq2Seq(nn.Module):
     def encode(self, source_BS: jax.Array, segments_BS: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
         """Returns the encoder's states [B, S, D'] and what it ended with [B, D'], both ways where it reads both."""
         c = self.config
-        x_BSD = self.tokens(source_BS)
+        x_BSD = constrain(self.tokens(source_BS), "B")
         positions_BS, batch = from_segments(segments_BS), source_BS.shape[0]
         fresh = (CELLS[c.cell].initial(batch, c.width),) * c.layers
         x_BSD, _ = through(self.encoder, self.drop, x_BSD, positions_BS, segments_BS, fresh, train)
@@ -273,12 +274,12 @@ class Seq2Seq(nn.Module):
 
         rngs: dict[Any, bool] = {"params": False, "dropout": True}
         scan = nn.scan(step, variable_broadcast="params", split_rngs=rngs, in_axes=1, out_axes=1)
-        inputs = (self.tokens(tokens_BL), real_BL > 0)
+        inputs = (constrain(self.tokens(tokens_BL), "B"), real_BL > 0)
         (states, feed_BD), (y_BLD, weights_BLS) = scan(self.decoder, (before.layers, before.feed_BD), inputs)
         if self.config.attention != "none":
             show(self, lambda: weights_BLS[:, None])
         count_B = before.count_B + jnp.sum(real_BL > 0, axis=1, dtype=jnp.int32)
-        return y_BLD, None if carry is None else Seq2SeqCarry(states, feed_BD, memory, count_B)
+        return constrain(y_BLD, "B"), None if carry is None else Seq2SeqCarry(states, feed_BD, memory, count_B)
 
     def table(self) -> jax.Array:
         """Returns the token embedding [V, E], for a tied output layer."""

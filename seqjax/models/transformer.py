@@ -13,7 +13,8 @@ from seqjax.errors import UserError
 from seqjax.models import masks
 from seqjax.models.attention import MAPS, Attention, CrossAttention
 from seqjax.models.cache import KVCache, TransformerCarry, empty_cache
-from seqjax.models.layers import MLP, Linear
+from seqjax.models.constrain import constrain
+from seqjax.models.layers import MLP, Embed, Linear, rematerialised
 from seqjax.models.positions import RelativeBias, from_segments, sinusoids
 from seqjax.models.transformer_config import DTYPES, TransformerConfig
 
@@ -64,6 +65,7 @@ class Block(nn.Module):
             x_BLD = x_BLD + drop(y_BLD)
             return (x_BLD if c.norm == "pre" else norm(x_BLD)), kept
 
+        x_BLD = constrain(x_BLD, "BLD")
         rotary_base = c.rotary_base if c.positions == "rotary" else None
         attention = Attention(**heads, rotary_base=rotary_base, **shared, name="attention")
         x_BLD, cache = residual(
@@ -77,7 +79,7 @@ class Block(nn.Module):
         mlp_dropout = c.dropout if c.inner_dropout else 0.0
         mlp = MLP(c.mlp_width, c.activation, c.gated, mlp_dropout, **shared, name="mlp")
         x_BLD, _ = residual(x_BLD, "mlp", lambda x: (mlp(x, train), None))
-        return x_BLD, (cache, source_cache if caching else None)
+        return constrain(x_BLD, "BLD"), (cache, source_cache if caching else None)
 
 
 def _norm(config: TransformerConfig, name: str | None = None) -> nn.Module:
@@ -97,9 +99,7 @@ class Stack(nn.Module):
 
     def setup(self) -> None:
         c = self.config
-        block: Any = Block
-        if c.remat:
-            block = nn.remat(block, prevent_cse=not c.scan, static_argnums=(10,))
+        block = rematerialised(Block, c.remat, prevent_cse=not c.scan, static_argnums=(10,))
         if c.scan:
             every = nn.broadcast
             self.layers = nn.scan(
@@ -186,11 +186,11 @@ class Embedding(nn.Module):
             "dtype": DTYPES[c.dtype],
             "embedding_init": nn.initializers.normal(c.init_std),
         }
-        self.tokens = nn.Embed(c.vocab_size, **settings)
+        self.tokens = Embed(c.vocab_size, **settings, rows="V")
         if c.positions == "learned":
-            self.position = nn.Embed(c.max_length + c.position_offset, **settings)
+            self.position = Embed(c.max_length + c.position_offset, **settings)
         if c.token_types:
-            self.token_type = nn.Embed(c.token_types, **settings)
+            self.token_type = Embed(c.token_types, **settings)
         if c.embed_norm:
             self.embed_norm = _norm(c)
         self.drop = nn.Dropout(c.dropout)
@@ -201,7 +201,7 @@ class Embedding(nn.Module):
         self, tokens_BL: jax.Array, positions_BL: jax.Array, token_types_BL: jax.Array | None, train: bool
     ) -> jax.Array:
         c = self.config
-        x_BLD = self.tokens(tokens_BL)
+        x_BLD = constrain(self.tokens(tokens_BL), "BLD")
         if c.scale_embedding:
             x_BLD = x_BLD * math.sqrt(c.width)
         if c.positions == "learned":
@@ -214,7 +214,7 @@ class Embedding(nn.Module):
         if c.embed_norm:
             x_BLD = self.embed_norm(x_BLD)
         x_BLD = self.drop(x_BLD, deterministic=not train)
-        return self.embed_projection(x_BLD) if c.embed_width else x_BLD
+        return constrain(self.embed_projection(x_BLD) if c.embed_width else x_BLD, "BLD")
 
 
 class Transformer(nn.Module):

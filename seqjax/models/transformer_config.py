@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
-from seqjax.models.layers import ACTIVATIONS
+from seqjax.models.layers import ACTIVATIONS, REMAT
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -53,7 +53,7 @@ class TransformerConfig:
     head_bias: bool = False
     dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
     scan: bool = False  # one compiled block run over stacked parameters, instead of a loop
-    remat: bool = False  # recompute each block in the backward pass instead of storing its activations
+    remat: str = "none"  # what the backward pass computes anew of a block: "none", "dots" (all but products) or "full"
 
     def __post_init__(self) -> None:
         choices = {
@@ -62,6 +62,7 @@ class TransformerConfig:
             "positions": ("learned", "sinusoidal", "rotary", "relative", "none"),
             "activation": tuple(ACTIVATIONS),
             "dtype": tuple(DTYPES),
+            "remat": tuple(REMAT),
         }
         require_choice(self, "model", choices)
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)

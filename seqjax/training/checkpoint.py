@@ -74,19 +74,23 @@ class Checkpoints:
         """Returns the newest complete step, None where there is none."""
         return self._manager.latest_step()
 
-    def restore(self, step: int, like: State, sharding: jax.sharding.Sharding) -> tuple[State, dict[str, Any]]:
-        """Returns the state of `step`, laid out as `sharding` whatever it was saved from, and the meta data."""
-        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
+    def restore(self, step: int, like: State) -> tuple[State, dict[str, Any]]:
+        """Returns the state of `step`, and the meta data.
+
+        Args:
+          step: one of those that are there.
+          like: its shapes, each with the sharding that it is to have, whatever it was saved from.
+        """
         with _damage(self._manager.directory / str(step)):
             items = self._manager.restore(
                 step,
                 args=ocp.args.Composite(
-                    params=ocp.args.StandardRestore(abstract.used),
-                    opt_state=ocp.args.StandardRestore(_rest(abstract)),
+                    params=ocp.args.StandardRestore(like.used),
+                    opt_state=ocp.args.StandardRestore(_rest(like)),
                     meta=ocp.args.JsonRestore(),
                 ),
             )
-        count = jax.device_put(np.int32(step), sharding)
+        count = jax.device_put(np.int32(step), like.step.sharding)
         return _whole(count, items["params"], items["opt_state"], like), items["meta"]
 
     def wait(self) -> None:

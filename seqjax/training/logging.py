@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from seqjax.errors import UserError
+from seqjax.training.chips import CHIPS
 
 if TYPE_CHECKING:
     import jax
@@ -285,10 +286,10 @@ def _duration(seconds: float) -> str:
 _PEAK: tuple[tuple[str, float], ...] = (
     (r"TPU v2", 45e12 / 2),
     (r"TPU v3", 123e12 / 2),
-    (r"TPU v4", 275e12),
-    (r"TPU v5 ?(lite|e)", 197e12),
-    (r"TPU v5p?", 459e12),
-    (r"TPU v6 ?(lite|e)", 918e12),
+    (r"TPU v4", CHIPS["v4"].flops),
+    (r"TPU v5 ?(lite|e)", CHIPS["v5e"].flops),
+    (r"TPU v5p?", CHIPS["v5p"].flops),
+    (r"TPU v6 ?(lite|e)", CHIPS["v6e"].flops),
     (r"TPU ?v?7x", 2307e12 / 2),
     (r".*\bV100S\b.*", 130e12),
     (r".*\bV100-PCIE\b.*", 112e12),

@@ -1,9 +1,10 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The same pure step on many devices: by `jit` over a mesh, or by `pmap`. The loop does not know which it got.
+"""The same pure step on many devices: by `jit`, by `jit` over a mesh, or by `pmap`. The loop knows not which it got.
 
-Either way the state is one global array per leaf, replicated over the devices, and the rows of a batch are divided
-among them. Under `pmap` each device draws its own dropout; under `jit` the masks are those of a single device.
+"jit" and "pmap" keep the whole state on every device and divide the rows of a batch. "mesh" divides the state too, as
+`seqjax.training.layout` says. Under `pmap` each device draws its own dropout; else the masks are those of a single
+device.
 """
 
 import dataclasses
@@ -16,42 +17,85 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from seqjax.config import require_choice
+from seqjax.config import require, require_choice
 from seqjax.errors import UserError
-from seqjax.types import Batch
+from seqjax.models.constrain import Places, placing
+from seqjax.training import layout
+from seqjax.types import Batch, Params
 
 AXIS = "data"
 
 
 @dataclasses.dataclass(frozen=True)
 class Parallel:
-    """How the work is divided."""
+    """How the work is divided. On a mesh data * fsdp * tensor * sequence are the devices."""
 
     shorthand: ClassVar[str] = "backend"
 
-    backend: str = "jit"  # "jit" (over a mesh) or "pmap"
+    backend: str = "jit"  # "jit", "mesh" or "pmap"
     devices: int = 0  # use the first so many devices (0: all)
+    data: int = 0  # mesh: parts of a batch whose devices each hold the state (0: what the other axes leave)
+    fsdp: int = 1  # mesh: parts of a batch among which the state is divided too (Rajbhandari et al. 2020, ZeRO-3)
+    tensor: int = 1  # mesh: parts of heads, feed-forward width and vocabulary (Shoeybi et al. 2019)
+    sequence: int = 1  # mesh: parts of each row's places; keys and values are gathered
 
     def __post_init__(self) -> None:
-        require_choice(self, "parallel", {"backend": ("jit", "pmap")})
-        if self.devices < 0:
-            raise UserError(f"parallel.devices={self.devices} must be at least 0")
+        require_choice(self, "parallel", {"backend": ("jit", "mesh", "pmap")})
+        require(self, "parallel", ("devices", "data"), 0)
+        require(self, "parallel", ("fsdp", "tensor", "sequence"), 1)
+        if self.backend != "mesh" and (self.data, self.fsdp, self.tensor, self.sequence) != (0, 1, 1, 1):
+            raise UserError("parallel.data, fsdp, tensor and sequence are axes of a mesh; set parallel=mesh")
+
+    def sizes(self, devices: int) -> dict[str, int]:
+        """Returns how many of so many devices lie along each axis of the mesh.
+
+        Raises:
+          UserError: the axes do not multiply to the devices.
+        """
+        others = self.fsdp * self.tensor * self.sequence
+        data = self.data or max(devices // others, 1)
+        if data * others != devices:
+            axes = f"{self.data or 'data'} x {self.fsdp} x {self.tensor} x {self.sequence}"
+            raise UserError(
+                f"parallel: a mesh of {axes} does not fill {devices} devices; change an axis or parallel.devices"
+            )
+        return dict(zip(layout.AXES, (data, self.fsdp, self.tensor, self.sequence), strict=True))
+
+    def here(self, devices: int) -> "Parallel":
+        """Returns this where it fits so many devices, else jit on all of them: to score a run elsewhere than it ran."""
+        used = self.devices or devices
+        axes = (self.data or 1) * self.fsdp * self.tensor * self.sequence
+        fits = used <= devices and (used == axes if self.data else used % axes == 0)
+        return self if fits else Parallel()
 
 
 class Devices:
     """The devices of a run, and the ways to put data on them and functions over them."""
 
-    def __init__(self, config: Parallel):
-        """Raises UserError where fewer devices are there than asked for."""
-        if config.devices > jax.device_count():
-            raise UserError(f"parallel.devices={config.devices}, but there are {jax.device_count()} devices here")
-        self.devices = jax.devices()[: config.devices or None]
-        self.pmap = config.backend == "pmap"
-        self.mesh = Mesh(np.array(self.devices), (AXIS,), axis_types=(AxisType.Auto,))
+    def __init__(self, config: Parallel, devices: Sequence[jax.Device] | None = None):
+        """Takes the devices that are here, or others (of a topology that one compiles for).
+
+        Raises:
+          UserError: fewer devices are there than asked for, or they do not fill the mesh.
+        """
+        available = jax.devices() if devices is None else list(devices)
+        if config.devices > len(available):
+            raise UserError(f"parallel.devices={config.devices}, but there are {len(available)} devices here")
+        self.devices = available[: config.devices or None]
+        self.pmap, self.divides = config.backend == "pmap", config.backend == "mesh"
+        self.sizes = config.sizes(len(self.devices))
+        shape = tuple(self.sizes.values())
+        self.mesh = Mesh(np.array(self.devices).reshape(shape), layout.AXES, axis_types=(AxisType.Auto,) * len(shape))
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
+        self.rows = NamedSharding(self.mesh, PartitionSpec(layout.ROWS))
 
     def __len__(self) -> int:
         return len(self.devices)
+
+    @property
+    def parts(self) -> int:
+        """Into how many the rows of a batch are divided."""
+        return layout.ways(layout.ROWS, self.sizes)
 
     def check(self, batches: Sequence[tuple[str, int]], accumulate: int, group: int = 1) -> None:
         """Raises UserError where a batch does not divide among devices and micro-batches, in whole groups.
@@ -61,21 +105,55 @@ class Devices:
           accumulate: micro-batches of an update.
           group: of the objective, see `Objective`.
         """
-        parts = f"{len(self)} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
+        parts = f"{self.parts} devices" + (f" x run.accumulate={accumulate}" if accumulate > 1 else "")
         parts += f" in groups of {group} (objective.group)" if group > 1 else ""
         for name, rows in batches:
-            if rows % (len(self) * accumulate * group):
+            if rows % (self.parts * accumulate * group):
                 what = f"{name}={rows}" if name == "data.batch" else f"{name}: a batch of {rows} rows"
                 cure = "data.multiple" if name == "data.places" else name
                 raise UserError(f"{what} does not divide among {parts}; change {cure} or parallel.devices")
+
+    def cover(self, params: Params) -> None:
+        """Raises UserError where these parameters, or their shapes, cannot lie on the mesh as its table says."""
+        if self.divides:
+            layout.cover(params, self.sizes)
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
         """Returns this host's rows as `spread` functions take them: divided among the devices."""
         if self.pmap:
             local = len(self.mesh.local_devices)
             return {name: x.reshape(local, x.shape[0] // local, *x.shape[1:]) for name, x in batch.items()}
-        sharding = NamedSharding(self.mesh, PartitionSpec(AXIS))
-        return {name: jax.make_array_from_process_local_data(sharding, x) for name, x in batch.items()}
+        return {name: jax.make_array_from_process_local_data(self.rows, x) for name, x in batch.items()}
+
+    def put_shapes(self, batch: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes of what `put` gives, on one host."""
+        if self.pmap:
+            return {
+                name: jax.ShapeDtypeStruct((len(self), x.shape[0] // len(self), *x.shape[1:]), x.dtype)
+                for name, x in batch.items()
+            }
+        return {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.rows) for name, x in batch.items()}
+
+    def shardings(self, tree: Any) -> Any:
+        """Returns where each leaf lies of a tree of parameters, of what an optimiser keeps of them, or of neither."""
+
+        def of(keys: tuple[Any, ...], leaf: Any) -> NamedSharding:
+            parts = layout.spec(layout.path_of(keys), leaf.shape, self.sizes) if self.divides else None
+            return self.replicated if parts is None else NamedSharding(self.mesh, parts)
+
+        return jax.tree_util.tree_map_with_path(of, tree)
+
+    def shaped(self, tree: Any) -> Any:
+        """Returns the shapes of a tree, each with where it lies."""
+        return jax.tree.map(
+            lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree, self.shardings(tree)
+        )
+
+    def create(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Returns function(*args) laid out over the devices; on a mesh no device ever holds the whole of it."""
+        if not self.divides:
+            return self.replicate(function(*args))
+        return jax.jit(function, out_shardings=self.shardings(jax.eval_shape(function, *args)))(*args)
 
     def replicate(self, tree: Any) -> Any:
         """Returns a tree with a copy on every device. A true copy: donating it must not delete what was given."""
@@ -84,14 +162,16 @@ class Devices:
     def spread(self, function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
         """Returns `function(state, batch, key, reduce=...)` compiled as a function of (state, batch, key).
 
-        The state and the key are the same everywhere, the batch is divided, and the results are the same everywhere
-        because `function` sums over devices with `reduce` wherever it sums over rows.
+        The state lies as `shardings` says, the key is the same everywhere, the batch is divided, and the results lie
+        as `shardings` says because `function` sums over devices with `reduce` wherever it sums over rows.
 
         Args:
           function: pure; takes a tree, a batch, a key or None.
           donate: give the state's memory to the result.
         """
         donated = (0,) if donate else ()
+        if self.divides:
+            return jax.jit(functools.partial(self._on_mesh, function), donate_argnums=donated)
         if not self.pmap:
             return jax.jit(function, out_shardings=self.replicated, donate_argnums=donated)
 
@@ -103,3 +183,13 @@ class Devices:
         return jax.pmap(
             per_device, AXIS, in_axes=(None, 0, None), out_axes=None, devices=self.devices, donate_argnums=donated
         )
+
+    def _on_mesh(self, function: Callable[..., Any], state: Any, batch: Batch, key: jax.Array | None) -> Any:
+        def place(x: jax.Array, letters: str) -> jax.Array:
+            parts = layout.letters_spec(x.shape, letters, self.sizes)
+            return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, parts))
+
+        letters = frozenset(name for name, axes in layout.LETTERS.items() if layout.ways(axes, self.sizes) > 1)
+        with placing(Places(place, letters)):
+            out = function(jax.lax.with_sharding_constraint(state, self.shardings(state)), batch, key)
+        return jax.lax.with_sharding_constraint(out, self.shardings(out))

@@ -51,6 +51,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
     devices.check(data.batches, run.accumulate, dataset.objective.group)
+    devices.cover(shapes(model))
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
@@ -146,20 +147,22 @@ def _begin(
 ) -> tuple[State, int]:
     """Returns the state to go on from and its step: 1. this run's newest checkpoint; 2. `init_from`; 3. afresh."""
     seed, rows = prepared.experiment.run.seed, prepared.experiment.data.batch
+
+    def fresh() -> State:
+        return begin(prepared, optimizer, initialise(prepared.model, rng.key(seed, "params")), rows)
+
     newest = checkpoints.newest()
     if newest is not None:
-        like = jax.eval_shape(
-            lambda: begin(prepared, optimizer, initialise(prepared.model, rng.key(seed, "params")), rows)
-        )
-        state, meta = checkpoints.restore(newest, like, devices.replicated)
+        state, meta = checkpoints.restore(newest, devices.shaped(jax.eval_shape(fresh)))
         iterator.set_state(meta["iterator"])
         return state, newest
-    params = fresh = initialise(prepared.model, rng.key(seed, "params"))
-    if prepared.pretrained is not None:
-        params, merged = trees.merge(fresh, prepared.pretrained, prepared.experiment.init_allow)
-        if layers := prepared.experiment.reinit_layers:
-            params = trees.restart(params, fresh, layers)
-            print(f"the top {layers} layers begin afresh", file=sys.stderr)
-        print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
-        (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
-    return devices.replicate(begin(prepared, optimizer, params, rows)), 0
+    if prepared.pretrained is None:
+        return devices.create(fresh), 0
+    new = initialise(prepared.model, rng.key(seed, "params"))
+    params, merged = trees.merge(new, prepared.pretrained, prepared.experiment.init_allow)
+    if layers := prepared.experiment.reinit_layers:
+        params = trees.restart(params, new, layers)
+        print(f"the top {layers} layers begin afresh", file=sys.stderr)
+    print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
+    (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
+    return devices.create(lambda params: begin(prepared, optimizer, params, rows), params), 0

@@ -81,6 +81,20 @@ def test_check_trains_nothing_and_says_what_a_run_needs(capsys, tmp_path, monkey
     assert found["devices"]["used"] == 1
 
 
+def test_check_says_what_each_device_holds_of_each_group(capsys):
+    axes = ["parallel=mesh", "parallel.fsdp=4", "parallel.tensor=2", "model.vocab_size=512"]
+    found = call(capsys, "check", "quickstart_clm", "--tiny", *axes)
+    groups = found["bytes_by_group"]
+    assert (
+        {"embedding", "attention", "mlp", "norm", "head", "moments"} >= groups.keys() >= {"embedding", "mlp", "moments"}
+    )
+    assert groups["mlp"]["total"] == pytest.approx(8 * groups["mlp"]["per_device"], rel=0.1)
+    assert groups["mlp"]["of_ideal"] > 0.9
+    held = sum(group["per_device"] for group in groups.values())
+    assert found["memory"]["state"] == pytest.approx(held, abs=64)  # and a few counters
+    assert held < 12 * found["parameters"] / 5
+
+
 def test_eval_repeats_what_the_run_measured(capsys, language):
     last = [json.loads(line) for line in (language / "metrics.jsonl").read_text().splitlines()][-1]
     scores = call(capsys, "eval", language)["scores"]

@@ -214,8 +214,16 @@ MISTAKES = {
     "masking": ([*SHOW, "objective.masking=often"], "dynamic, static"),
     "direction": ([*SHOW, "run.direction=up"], "min, max"),
     "no steps": ([*SHOW, "run.steps=0"], "run.steps=0"),
-    "backend": ([*SHOW, "parallel=tpu"], "jit, pmap"),
+    "backend": ([*SHOW, "parallel=tpu"], "jit, mesh, pmap"),
     "warm-up": ([*TRAIN, "optimizer.warmup=100"], "optimizer.warmup=100 is longer"),
+    "axes without a mesh": ([*SHOW, "parallel.fsdp=2"], "set parallel=mesh"),
+    "axes that do not fill the devices": ([*TRAIN[:-1], "parallel=mesh", "parallel.fsdp=3"], "does not fill 8 devices"),
+    "vocabulary among devices": (
+        [*TRAIN[:-1], "parallel=mesh", "parallel.tensor=8", "model.vocab_size=501"],
+        "set model.vocab_size to a multiple",
+    ),
+    "remat": ([*SHOW, "model.remat=true"], "none, dots, full"),
+    "topology": (["compile", "quickstart_mlm", "--topology", "v9"], "write a generation"),
     "batch among devices": ([*TRAIN, "parallel.devices=8", "data.batch=12"], "data.batch=12 does not divide"),
     "too many devices": ([*TRAIN, "parallel.devices=99"], "there are 8 devices"),
     "stage among devices": (

@@ -101,7 +101,7 @@ def test_packed_pairs_do_not_see_each_other(config):
 def test_scan_and_remat_change_nothing(config):
     apply, params = made(config)
     stacked = trees.stack_layers(params)
-    scanned = build(dataclasses.replace(config, scan=True, remat=True))
+    scanned = build(dataclasses.replace(config, scan=True, remat="full"))
     assert trees.flatten(shapes(scanned)).keys() == trees.flatten(stacked).keys()
 
     def loss(apply, params):

@@ -34,7 +34,7 @@ def maps(config, **inputs):
     ("config", "count", "shapes"),
     [
         (PLAIN, 2, {(3, 2, 6, 6)}),
-        (dataclasses.replace(PLAIN, remat=True), 2, {(3, 2, 6, 6)}),
+        (dataclasses.replace(PLAIN, remat="full"), 2, {(3, 2, 6, 6)}),
         (dataclasses.replace(PLAIN, scan=True), 1, {(2, 3, 2, 6, 6)}),
         (TRANSLATOR, 6, {(3, 2, 5, 5), (3, 2, 6, 6), (3, 2, 6, 5)}),
         (DEBERTA, 3, {(3, 2, 6, 6)}),

@@ -1,0 +1,57 @@
+# Copyright 2026 The seqjax Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the axes of an activation lie, said by their letters; nothing happens unless a mesh is active.
+
+Models name no mesh. At block borders they say `constrain(x_BLD, "BLD")`, and `seqjax.training.parallel` knows which
+letters its mesh divides. Without these the compiler may keep whole activations on every device.
+"""
+
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import jax
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """What a mesh does to activations.
+
+    Attributes:
+      put: (array, letters of its axes) -> the array, divided.
+      divided: the letters that it divides.
+    """
+
+    put: Callable[[jax.Array, str], jax.Array]
+    divided: frozenset[str]
+
+
+_active: contextvars.ContextVar[Places | None] = contextvars.ContextVar("places", default=None)
+
+
+def constrain(x: jax.Array, letters: str) -> jax.Array:
+    """Returns x, its axes divided as the active mesh divides these letters.
+
+    Args:
+      x: any array.
+      letters: of its axes, see `seqjax`; axes beyond them are whole on every device. "B" is also rows times places.
+    """
+    places = _active.get()
+    return x if places is None else places.put(x, letters)
+
+
+def divided(letter: str) -> bool:
+    """Returns whether a mesh is active that divides this axis, which then must not be merged into another."""
+    places = _active.get()
+    return places is not None and letter in places.divided
+
+
+@contextlib.contextmanager
+def placing(places: Places) -> Iterator[None]:
+    """Makes `constrain` do what a mesh asks for, while a function is traced."""
+    token = _active.set(places)
+    try:
+        yield
+    finally:
+        _active.reset(token)
