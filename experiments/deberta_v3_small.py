@@ -6,7 +6,7 @@ Paper:     He et al. 2021b (arXiv:2111.09543): the model of their released rtd_s
            generator of 3; trained as in their comparison on Wikipedia and books (section 3): batch 2048, 125,000
            updates, 5e-4 after 10,000 of warm-up, then on a line to 0
 Departs:   no books; ELECTRA's head on the discriminator; one update trains both models at once. The released model saw
-           160 GB of text. Updates, rate and warm-up are still to be compared with the paper before a full run
+           160 GB of text. The batch is the paper's; its updates, rate and warm-up are to be compared before a full run
 Command:   python launch.py train deberta_v3_small data=text:/corpus/*.txt
 Data:      tfds:wikipedia/20220301.en (prepare it with TensorFlow Datasets in array_record format), or files as above
 Hardware:  64 chips of TPU v5e

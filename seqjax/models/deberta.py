@@ -243,7 +243,7 @@ def deberta(**changes: Any) -> DebertaConfig:
 
 
 def deberta_v2(**changes: Any) -> DebertaConfig:
-    """V2, as the released settings have it; the defaults are xlarge."""
+    """V2, as deberta_xlarge.json and xxlarge.json of the authors' repository have it; the defaults are xlarge."""
     settings: dict[str, Any] = {
         "vocab_size": 128_100, "layers": 24, "width": 1536, "heads": 24, "mlp_width": 6144, "relative_buckets": 256,
         "relative_norm": True, "share_position_keys": True, "key_bias": True, "conv_width": 3,
@@ -252,7 +252,7 @@ def deberta_v2(**changes: Any) -> DebertaConfig:
 
 
 def deberta_v3(**changes: Any) -> DebertaConfig:
-    """V3 (He et al. 2021b): v2 without the convolution, in the sizes released; the defaults are the base model."""
+    """V3 (He et al. 2021b): v2 without the convolution, as the authors' rtd_*.json; the defaults are the base model."""
     shape = {"layers": 12, "width": 768, "heads": 12, "mlp_width": 3072, "conv_width": 0}
     return deberta_v2(**shape | changes)
 

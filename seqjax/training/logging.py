@@ -313,7 +313,7 @@ def peak_flops(device: "jax.Device") -> float:
     chip); the NVIDIA datasheets of V100, A100, H100, H200, L4 and T4 (from H100 and L4 half the number printed, which
     is with sparsity) and the Ada architecture whitepaper for the RTX 4090 (float32 accumulation).
 
-    A CPU is measured, once: the best of a few float32 products of 1024 x 1024 matrices. Virtual CPU devices share the
+    A CPU is measured, once: the best of thirty float32 products of 1024 x 1024 matrices. Virtual CPU devices share the
     processor, and each is given the whole of it.
     """
     if device.platform == "cpu":
@@ -332,7 +332,7 @@ def _cpu_flops() -> float:
     product = jax.jit(lambda x: x @ x)
     product(x).block_until_ready()  # compiles
     seconds = []
-    for _ in range(5):
+    for _ in range(30):  # so many that a machine with other work finds a quiet moment
         start = time.perf_counter()
         product(x).block_until_ready()
         seconds.append(time.perf_counter() - start)
