@@ -28,6 +28,7 @@ FEEDBACK = ("two_pass", "stepwise")
 class TextToText(Answering):
     """Settings of text to text by an encoder-decoder; data.length is that of the source."""
 
+    framing: ClassVar[str] = "ended"  # an encoder's source has no beginning
     sources: ClassVar[bool] = True
 
     ratio: float = 1.0  # places of the target for each of the source
