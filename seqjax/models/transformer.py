@@ -142,8 +142,10 @@ class Stack(nn.Module):
         if self.causal:
             causal = masks.causal(length, segments_BS.shape[1], slot)
             if prefix_BL is not None:
-                nothing_BS = jnp.zeros_like(segments_BS)
-                prefix_BS = jax.lax.dynamic_update_slice_in_dim(nothing_BS, prefix_BL, slot, axis=1)
+                prefix_BS = prefix_BL
+                if carry is not None:
+                    nothing_BS = jnp.zeros_like(segments_BS)
+                    prefix_BS = jax.lax.dynamic_update_slice_in_dim(nothing_BS, prefix_BL, slot, axis=1)
                 causal = masks.with_prefix(causal, prefix_BS)
             mask_B1LS = mask_B1LS & causal
         source_mask = None if source_segments_BS is None else masks.same_segment(segments_BL, source_segments_BS)
