@@ -64,44 +64,6 @@ def test_tsv_has_no_quoting_and_csv_has(write: Write):
     assert [row["text"] for row in rows(f"csv:{csv}")] == ['one, "two"\nthree', "y" * 200_000]
 
 
-def test_a_pair_of_several_columns_is_a_record_of_each(write: Write):
-    """As DialogSum has them: one summary of each dialogue in one file, three in the other."""
-    one = {"fname": "dev_0", "dialogue": "#Person1#: Hi.", "summary": "Greets."}
-    three = {"fname": "test_0", "dialogue": "#Person1#: Bye.", "summary1": "x", "summary2": "y", "summary3": "z"}
-    path = write("a.jsonl", json.dumps(one) + "\n" + json.dumps(three) + "\n")
-    found = rows(f"jsonl:{path}", text="dialogue", pair="summary,summary1,summary2,summary3")
-    assert found == [
-        {"fname": "dev_0", "text": "#Person1#: Hi.", "pair": "Greets."},
-        *({"fname": "test_0", "text": "#Person1#: Bye.", "pair": text} for text in "xyz"),
-    ]
-    path = write("b.jsonl", '{"mr": "a", "refs": ["b", "c"]}\n{"mr": "d", "refs": "e"}\n')
-    found = rows(f"jsonl:{path}", text="mr", pair="refs")
-    assert [(row["text"], row["pair"]) for row in found] == [("a", "b"), ("a", "c"), ("d", "e")]
-
-
-def test_rows_with_one_input_are_a_record_each(write: Write):
-    """As E2E has them."""
-    path = write("a.csv", 'mr,ref\n"name[A], area[b]","A is in b."\n"name[A], area[b]",In b is A.\n')
-    found = rows(f"csv:{path}", text="mr", pair="ref")
-    assert found == [{"text": "name[A], area[b]", "pair": pair} for pair in ("A is in b.", "In b is A.")]
-
-
-@pytest.mark.parametrize("lines", [False, True])
-def test_turns_of_a_dialogue_answer_those_before(write: Write, lines):
-    turns = [
-        {"text": text, "act": act} for text, act in ((" Hi . ", "inform"), ("Who ?", "question"), ("Me .", "inform"))
-    ]
-    dialogues = [{"topic": "work", "dialogue": turns}, {"topic": "none", "dialogue": ["alone"]}]
-    dialogues.append({"topic": "texts", "dialogue": ["a", "b"]})
-    path = write("a.json", "\n".join(map(json.dumps, dialogues)) if lines else json.dumps(dialogues))
-    found = rows(f"dialogues:{path}")
-    assert found[:2] == [
-        {"topic": "work", "text": "Hi .", "pair": "Who ?", "act": "question"},
-        {"topic": "work", "text": "Hi .\nWho ?", "pair": "Me .", "act": "inform"},
-    ]
-    assert found[2:] == [{"topic": "texts", "text": "a", "pair": "b"}]
-
-
 def test_labels_of_json_keep_what_was_written_and_null_is_absent(write: Write):
     path = write(
         "a.jsonl", '{"text": "a", "label": 3.8}\n\n{"text": "b", "label": true}\n{"text": "c", "label": null}\n'
