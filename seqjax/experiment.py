@@ -16,6 +16,7 @@ from seqjax.errors import UserError
 from seqjax.models.model import ModelConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
@@ -45,6 +46,7 @@ Objectives = (
     | RTD
     | Multitask
     | TextToText
+    | Continuation
     | Classification
     | Tagging
     | QuestionAnswering

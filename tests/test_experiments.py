@@ -18,11 +18,11 @@ from seqjax import trees
 from seqjax.config import from_json, to_json
 from seqjax.experiment import Experiment
 from seqjax.models.model import shapes
+from seqjax.objectives.answering import Answering
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.supervised import Classification
-from seqjax.objectives.text_to_text import TextToText
 from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Parallel
@@ -42,7 +42,7 @@ def golden(name):
     return json.dumps({version: to_json(value) for version, value in versions.items()}, indent=1) + "\n"
 
 
-# As quickstart_package, stdlib_roles and squad are, but for their data and where they begin.
+# As quickstart_package, stdlib_roles, squad and e2e_gpt2 are, but for their data and where they begin.
 ALIKE = (
     "sst2_bert",
     "trec",
@@ -59,6 +59,7 @@ ALIKE = (
     "glue_wnli",
     "chnsenticorp_bert",
     "weibo_ner",
+    "dailydialog_gpt2",
 )
 
 
@@ -81,7 +82,7 @@ def test_tiny_trains_and_reports(name, tmp_path):
     assert "base64" in html
     if "report" in outcome:
         kinds = {
-            TextToText: ("bleu", "exact"),
+            Answering: ("bleu", "exact"),
             InBatchNegatives: ("mrr", "recall_at_1"),
             Regression: ("pearson",),
             QuestionAnswering: ("exact", "f1", "intervals"),

@@ -19,9 +19,8 @@ from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import REPORTED, format_reported, reported, scorer
 from seqjax.experiment import Experiment
 from seqjax.models.model import build
+from seqjax.objectives.answering import Answering
 from seqjax.objectives.clm import CLM
-from seqjax.objectives.span_corruption import target_start
-from seqjax.objectives.text_to_text import TextToText
 from seqjax.training import checkpoint, record, run
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Devices
@@ -137,7 +136,7 @@ def generate(
 ) -> Result:
     """Continues a prompt by sampling or, with `beams`, by beam search; None is an option that is not given.
 
-    The run of an encoder-decoder on pairs of texts reads the prompt as a source, and what it says is the whole answer.
+    A run on pairs of texts reads the prompt as a source, and what it says is the whole answer.
     """
     cuts = _given({"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p})
     draws = _given({"penalty": repetition_penalty, "stop": stop, "seed": seed})
@@ -152,20 +151,21 @@ def generate(
     chosen = sampler(**{"temperature": 0.8} | cuts)
 
     experiment, params = checkpoint.load(folder)
-    answers = isinstance(experiment.objective, TextToText)
-    if not answers and (not isinstance(experiment.objective, CLM) or experiment.objective.prefixes):
+    objective = experiment.objective
+    answers = isinstance(objective, Answering)
+    if not answers and (not isinstance(objective, CLM) or objective.prefixes):
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
     ids = tokenizer.encode(prompt)
-    if answers:
-        ids = [*ids, tokenizer.eos]
+    if isinstance(objective, Answering):
+        ids = objective.asked(ids, tokenizer)
     elif tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
         ids = [tokenizer.bos, *ids]
     if not ids:
         raise UserError("the prompt is empty; give at least one character with --prompt")
     model = build(experiment.model)
     limits: dict[str, Any] = {"new": max_new, "end": tokenizer.eos, "size": tokenizer.size}
-    limits |= {"sources": [ids], "start": target_start(tokenizer.pad)} if answers else {"prompts": [ids]}
+    limits |= objective.asking([ids], tokenizer) if isinstance(objective, Answering) else {"prompts": [ids]}
     before_text = "" if answers else prompt
     if beams is None:
         if stop is not None:

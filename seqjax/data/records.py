@@ -100,6 +100,8 @@ class Joined:
 def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()) -> Records:
     """Returns records that are already in memory, as a notebook has them, with the keys that `Records` names.
 
+    Where `pair` is a list of texts, references for one, there is a record of each.
+
     Raises:
       UserError: there are none, or one is not a dict with text keys, or its words and tags differ in number.
     """
@@ -112,7 +114,8 @@ def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = (
                 f"record {number}: expected one tag for each of the {len(record['words'])} words, "
                 f"found {len(record['tags'])}"
             )
-        rows.append(dict(record))
+        several = isinstance(record.get("pair"), list)  # references for one text: a record of each
+        rows += [{**record, "pair": text} for text in record["pair"]] if several else [dict(record)]
     if not rows:
         raise UserError("expected at least one record, found none")
     return Records(rows, fingerprint(rows), tuple(labels))

@@ -71,7 +71,7 @@ class Rows:
         start and stop count the context's tokens alone.
       bounds: int64 [rows + 1]: row i holds windows[bounds[i]:bounds[i + 1]].
       widths: int64 [rows]: places of each row, padding included.
-      framing: "continuous", "wrapped" or "bare" (no special tokens; a stream).
+      framing: "continuous", "wrapped", "ended" or "bare" (no special tokens; a stream).
       vocabulary: special ids.
       stride: of a stream: tokens from the beginning of one row to that of the next; else 0.
       strips: of a text in strips: how many there are. Row i is of strip i % strips, and the rows of a strip follow each
@@ -268,7 +268,8 @@ def lay_out(
             return dataclasses.replace(_one_each(joined, windows, width, "bare", vocabulary), strips=strips)
         rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
         return dataclasses.replace(rows, stride=width - extra - lookahead)
-    if framing != "bare" and (vocabulary.bos < 0 or vocabulary.eos < 0):
+    needs = {"bare": (), "ended": (vocabulary.eos,)}.get(framing, (vocabulary.bos, vocabulary.eos))
+    if any(token < 0 for token in needs):
         raise UserError(
             f"this tokenizer has no begin or end token, which layout '{layout}' needs; use data.layout=stream"
         )

@@ -10,6 +10,7 @@
     squad:GLOB                       questions with a context and answers, SQuAD's JSON 1.1 or 2.0
     semeval:GLOB                     relations between two nominals, as SemEval-2010 task 8 has them
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
+    dialogues:GLOB                   turns of dialogues, each after all before it, as in DailyDialog's JSON
     parallel:FILE,FILE               line i of the first is a text, line i of the second its pair
     made:TASK/SIZE                   pairs made by a rule: addition, reversal, copy; see seqjax.data.made
 
@@ -25,6 +26,7 @@ from typing import Any, ClassVar
 
 from seqjax.config import unknown
 from seqjax.data import files, questions
+from seqjax.data.dialogues import dialogue_rows
 from seqjax.data.noise import Noisy
 from seqjax.data.records import Joined, Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
@@ -33,7 +35,7 @@ from seqjax.tags import SCHEMES, convert
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
 SPLITS = ("train", "validation", "test")
-FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "squad", "semeval", "conll", "parallel")
+FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "squad", "semeval", "conll", "dialogues", "parallel")
 KINDS = ("stdlib", "tfds", "made", *FILE_KINDS)
 UNITS = ("file", "paragraph", "line")
 BEFORE = {"validation": ("train",), "test": ("train", "validation")}  # what a split may have leaked from
@@ -55,7 +57,8 @@ class Source:
       text, pair, label, words, tags: the columns that hold these. A column that is not named otherwise may be missing,
         except for the text of tsv, csv and jsonl records without words. For conll, words and tags may be numbers of
         columns; by default the first and the last. A text may be of several columns, between commas here: they are
-        joined by spaces.
+        joined by spaces. A pair of several columns, or one that holds a list of texts, makes a record of each that is
+        there (jsonl, tsv and csv): references for one text, see `objective.references`.
       choices: the columns that hold the texts to choose from, between commas; or one that holds a list of them.
       coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
       noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
@@ -245,6 +248,8 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.labelled_rows(path, text)
     elif kind == "squad":
         found = questions.squad_rows(path, text)
+    elif kind == "dialogues":
+        found = dialogue_rows(path, text)
     elif kind == "semeval":
         found = files.semeval_rows(path, text)
     else:
@@ -255,7 +260,11 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         return [row for _, row in sentences]
     if kind == "text":
         return [row for _, row in found]
-    return [_canonical(source, path, number, row) for number, row in found]
+    return [
+        _canonical(source, path, number, each)
+        for number, row in found
+        for each in _each_pair(source, path, number, row)
+    ]
 
 
 def _conll_column(source: Source, key: str, position: int) -> int:
@@ -265,6 +274,25 @@ def _conll_column(source: Source, key: str, position: int) -> int:
     if not value.isdigit():
         raise UserError(f"data.source.{key}: expected the number of a column (from 0) for conll files, found '{value}'")
     return int(value)
+
+
+def _each_pair(source: Source, path: Path, number: int, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns a row once for each text of its pair, where that is of several columns or a list of texts."""
+    name = source.pair or "pair"
+    columns = name.split(",")
+    if len(columns) > 1:
+        texts = [row[column] for column in columns if row.get(column) is not None]
+        row = {column: value for column, value in row.items() if column not in columns}
+    elif isinstance(row.get(name), list):
+        texts = row[name]
+    else:
+        return [row]
+    if not texts:
+        raise UserError(
+            f"{path}:{number}: expected a text for the pair in {' or '.join(columns)}, found none (it has "
+            f"{', '.join(row)}); choose with data.source.pair="
+        )
+    return [row | {name: text} for text in texts]
 
 
 def _canonical(source: Source, path: Path, number: int, row: dict[str, Any]) -> Record:

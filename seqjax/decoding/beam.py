@@ -142,6 +142,7 @@ def beam_search(
     start: int = 0,
     pad: int = 0,
     size: int = 0,
+    prefixed: bool = False,
 ) -> list[list[Hypothesis]]:
     """Returns the best continuations that a beam search finds for each prompt, best first; see `search` for its rules.
 
@@ -161,6 +162,7 @@ def beam_search(
       start: the token that a target begins with where sources have no prompts (T5: the padding).
       pad: any id; it is never attended to.
       size: ids below this only (0: the model's whole vocabulary).
+      prefixed: prompts are read both ways, as a prefix language model does.
 
     Raises:
       UserError: see `prompts.read_prompts`; or `beams`, `best` or `length_penalty` out of range.
@@ -173,7 +175,7 @@ def beam_search(
         raise UserError(f"length-penalty {length_penalty} must be a finite number")
     given = read_prompts(model.trunk.config, prompts, sources, new, start, pad)
     divisor_N = np.arange(1, int(given.limit_B.max()) + 1) ** float(length_penalty)
-    state = _compiled(model, beams, end, size)(params, given, jnp.asarray(divisor_N, jnp.float32))
+    state = _compiled(model, beams, end, size, prefixed)(params, given, jnp.asarray(divisor_N, jnp.float32))
     rows = zip(*(np.asarray(x[:, :best]) for x in (state.ended_BKN, state.length_BK, state.score_BK)), strict=True)
     return [
         [
@@ -186,11 +188,12 @@ def beam_search(
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(model: Model, beams: int, end: int, size: int) -> Callable[..., Beams]:
+def _compiled(model: Model, beams: int, end: int, size: int, prefixed: bool) -> Callable[..., Beams]:
     @jax.jit
     def run(params: Params, given: Given, divisor_N: jax.Array) -> Beams:
         carry = first_carry(model, params, given, given.prompt_BL.shape[1] + divisor_N.shape[0])
+        step = model_step(model, params, prefixed)
         rules = Rules(given.limit_B, divisor_N, end, size)
-        return dataclasses.replace(search(model_step(model, params), given, carry, beams, rules), carry=None)
+        return dataclasses.replace(search(step, given, carry, beams, rules), carry=None)
 
     return run

@@ -142,6 +142,7 @@ def continuations(
     start: int = 0,
     pad: int = 0,
     size: int = 0,
+    prefixed: bool = False,
 ) -> list[Continuation]:
     """Returns what follows each prompt, with log-probabilities.
 
@@ -163,13 +164,14 @@ def continuations(
       start: the token that a target begins with where sources have no prompts (T5: the padding).
       pad: any id; it is never attended to.
       size: ids below this only (0: the model's whole vocabulary).
+      prefixed: prompts are read both ways, as a prefix language model does.
 
     Raises:
       UserError: see `prompts.read_prompts`; or a penalty that is not above 0.
     """
     given = read_prompts(model.trunk.config, prompts, sources, new, start, pad)
     room = int(given.limit_B.max())
-    first, more = _compiled(model, Choice(sampler, penalty, end, size), room)
+    first, more = _compiled(model, Choice(sampler, penalty, end, size), room, prefixed)
     key, limit_B = jax.random.key(seed), given.limit_B
     written = first(params, given, key)
     found: list[int | None] = [None] * len(limit_B)
@@ -200,13 +202,15 @@ def _plain(row: list[int], end: int) -> list[int]:
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(model: Model, choice: Choice, room: int) -> tuple[Callable[..., Written], Callable[..., Written]]:
+def _compiled(
+    model: Model, choice: Choice, room: int, prefixed: bool
+) -> tuple[Callable[..., Written], Callable[..., Written]]:
     """Returns `begin` and `advance` of a model, compiled."""
 
     @jax.jit
     def first(params: Params, given: Given, key: jax.Array) -> Written:
         carry = first_carry(model, params, given, given.prompt_BL.shape[1] + room)
-        return begin(model_step(model, params), given, carry, choice, key, room)
+        return begin(model_step(model, params, prefixed), given, carry, choice, key, room)
 
     @functools.partial(jax.jit, donate_argnums=1)
     def more(params: Params, written: Written, limit_B: jax.Array, key: jax.Array, until: int) -> Written:

@@ -28,13 +28,17 @@ class Given(NamedTuple):
     limit_B: jax.Array  # most new tokens of each row
 
 
-def model_step(model: Model, params: Params) -> Step:
-    """Returns (tokens [B, L], segments [B, L] or None, carry) -> (logits [B, V] after the last token, carry)."""
+def model_step(model: Model, params: Params, prefixed: bool = False) -> Step:
+    """Returns (tokens [B, L], segments [B, L] or None, carry) -> (logits [B, V] after the last token, carry).
+
+    Tokens with segments are a prompt; `prefixed` says that it is read both ways.
+    """
 
     def step(tokens_BL: jax.Array, segments_BL: jax.Array | None, carry: Any) -> tuple[jax.Array, Any]:
         last_B1 = jnp.full((tokens_BL.shape[0], 1), tokens_BL.shape[1] - 1)
+        inputs: dict[str, Any] = {"prefix_BL": segments_BL} if prefixed and segments_BL is not None else {}
         logits_B1V, carry = model.apply(
-            {"params": params}, tokens_BL, segments_BL=segments_BL, gather_BP=last_B1, carry=carry
+            {"params": params}, tokens_BL, segments_BL=segments_BL, gather_BP=last_B1, carry=carry, **inputs
         )
         return logits_B1V[:, 0], carry
 
@@ -105,7 +109,7 @@ def _check(config: ModelConfig, width: int, new: int, sources: Ids | None) -> No
         raise UserError("this model has no encoder to read sources")
     if config.positions != "learned":
         return
-    if width + new > config.max_length:
+    if width + new - 1 > config.max_length:  # nobody reads the last one
         raise UserError(
             f"the prompt ({width} tokens) and {new} new ones exceed the model's {config.max_length} positions"
         )

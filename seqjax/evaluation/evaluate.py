@@ -16,10 +16,10 @@ from seqjax.data.questions import answers as answers_of
 from seqjax.evaluation import metrics, spans, squad, texts
 from seqjax.evaluation.retrieval import retrieval_report, vectors
 from seqjax.models.model import Model, shapes
+from seqjax.objectives.answering import Answering
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
-from seqjax.objectives.text_to_text import TextToText
 from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.parallel import Devices
 from seqjax.training.step import evaluation_step
@@ -29,7 +29,7 @@ Scorer = Callable[..., dict[str, float]]
 SAMPLES = 10  # texts that a report shows
 TUNED = "validation"  # the split on which the threshold of no answer is chosen
 Judged = Classification | Tagging | Regression | QuestionAnswering  # objectives that predict something of each record
-REPORTED = Judged | InBatchNegatives | TextToText  # objectives with scores by class, of numbers or of whole texts
+REPORTED = Judged | InBatchNegatives | Answering  # objectives with scores by class, of numbers or of whole texts
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
@@ -90,7 +90,7 @@ def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, s
     may have no answer, "tuned" has the scores with the threshold that is best for the F1 of the validation split.
     """
     objective = dataset.objective
-    if isinstance(objective, TextToText):
+    if isinstance(objective, Answering):
         pairs = texts.answers(model, dataset, params, split)
         return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
     if isinstance(objective, InBatchNegatives):

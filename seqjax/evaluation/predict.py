@@ -17,18 +17,18 @@ from seqjax.errors import UserError
 from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
+from seqjax.objectives.answering import Answering
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
-from seqjax.objectives.text_to_text import TextToText
 from seqjax.tags import entities, parts
 from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
 # Objectives of runs that can be asked.
-PREDICTED = Classification | Tagging | Regression | TextToText | QuestionAnswering
+PREDICTED = Classification | Tagging | Regression | Answering | QuestionAnswering
 
 Text = str | tuple[str, ...]
 
@@ -46,9 +46,9 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     Yields:
       With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
       "probabilities" ({label: probability}); of a tagger "words", "tags" and, where the tags have a scheme, "entities"
-      ({"type", "text", "start", "stop"} in words); of a regression "number"; of an encoder-decoder "answer"; of a model
-      that answers questions what `spans.choose` gives. "cut" is true where a text is longer than the model was trained
-      to read; a tagger reads such a text in several parts, and so is a context read.
+      ({"type", "text", "start", "stop"} in words); of a regression "number"; of text to text "answer"; of a model that
+      answers questions what `spans.choose` gives. "cut" is true where a text is longer than the model was trained to
+      read; a tagger reads such a text in several parts, and so is a context read.
 
     Raises:
       UserError: a run of another objective; texts and pairs beside each other, pairs for what reads none, a question
@@ -59,7 +59,7 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
         raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
     model, size = objective.build(experiment.model), experiment.data.eval_batch
     ask: Callable[[list[Text]], list[dict[str, Any]]]
-    if isinstance(objective, TextToText):
+    if isinstance(objective, Answering):
         ask = functools.partial(_answers, experiment, model, params, tokenizer)
     else:
         compute = objective.chances if isinstance(objective, Classification) else objective.predict
@@ -97,10 +97,10 @@ def _checked(texts: Iterable[Text], objective: Any) -> Iterator[Text]:
 
 def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any, texts: list[Text]) -> list[dict]:
     objective, data = experiment.objective, experiment.data
-    assert isinstance(objective, TextToText)
+    assert isinstance(objective, Answering)
     sources = [str(text) for text in texts]
     said = say(model, objective, tokenizer, data.length, data.eval_batch, params, sources)
-    room = objective.places(objective.row_length(data.length))[0]
+    room = objective.widest(data.length)[0]
     lengths = [len(ids) for ids in tokenizer.encode_batch(sources)]
     return [
         {"text": text, "answer": answer, "cut": length >= room}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts that a model says, and their scores by the packages that the field reports: sacrebleu and rouge-score."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,7 @@ from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import sampler
 from seqjax.errors import UserError
 from seqjax.models.model import Model
-from seqjax.objectives.span_corruption import target_start
-from seqjax.objectives.text_to_text import WORDS, TextToText
+from seqjax.objectives.answering import WORDS, Answering
 from seqjax.types import Params
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -22,38 +22,45 @@ ROUND = 16  # the longest source of a batch is a multiple of so many tokens
 SLICES = 4  # of equally many texts, by the length of the source
 
 
-def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: int = 0) -> list[dict[str, str]]:
+def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: int = 0) -> list[dict[str, Any]]:
     """Returns {"source", "gold", "predicted"} of each record of a split, in order.
+
+    With `objective.references` "gold" is a list, the pairs of all records with this text, and each text comes once.
 
     The search is the objective's (`beams`, `length_penalty`); a source is cut as in training, and an answer takes as
     many tokens as a target may.
 
     Args:
-      model: an encoder-decoder.
-      dataset: opened for `TextToText`.
+      model: an encoder-decoder, or for `Continuation` a language model.
+      dataset: opened for an `Answering` objective.
       params: the model's.
       split: its name.
       limit: only so many records, the first (0: all).
     """
     objective, data = dataset.objective, dataset.config
-    assert isinstance(objective, TextToText)
+    assert isinstance(objective, Answering)
     records = dataset.records(split)
     found = [records[i] for i in range(min(len(records), limit or len(records)))]
-    texts = [each["text"] for each in found]
+    asked: list[tuple[str, Any]] = [(each["text"], each["pair"]) for each in found]
+    if objective.references:
+        together: dict[str, list[str]] = {}
+        for text, pair in asked:
+            together.setdefault(text, []).append(pair)
+        asked = list(together.items())
+    texts = [text for text, _ in asked]
     said = say(model, objective, dataset.tokenizer, data.length, data.eval_batch, params, texts)
     return [
-        {"source": each["text"], "gold": each["pair"], "predicted": text}
-        for each, text in zip(found, said, strict=True)
+        {"source": text, "gold": gold, "predicted": answer} for (text, gold), answer in zip(asked, said, strict=True)
     ]
 
 
 def say(
-    model: Model, objective: TextToText, tokenizer: Any, length: int, size: int, params: Params, texts: Sequence[str]
+    model: Model, objective: Answering, tokenizer: Any, length: int, size: int, params: Params, texts: Sequence[str]
 ) -> list[str]:
     """Returns what a model answers to each text, by the objective's search.
 
     Args:
-      model: an encoder-decoder.
+      model: an encoder-decoder, or for `Continuation` a language model.
       objective: that it was trained for.
       tokenizer: of the run.
       length: data.length of the run; a text is cut as in training.
@@ -61,9 +68,10 @@ def say(
       params: the model's.
       texts: to answer.
     """
-    room, new = objective.places(objective.row_length(length))
-    sources = [[*ids[: room - 1], tokenizer.eos] for ids in tokenizer.encode_batch(list(texts))]
-    options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size, "start": target_start(tokenizer.pad)}
+    room, new = objective.widest(length)
+    sources = [objective.asked(ids[: room - 1], tokenizer) for ids in tokenizer.encode_batch(list(texts))]
+    room += len(objective.asked([], tokenizer)) - 1
+    options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size}
     said: dict[int, str] = {}
     order = np.argsort([len(ids) for ids in sources], kind="stable")  # rows of a batch wait for their longest
     for start in range(0, len(order), size):
@@ -72,30 +80,30 @@ def say(
         width = min(-(-len(sources[places[-1]]) // ROUND) * ROUND, room)
         missing = size + 1 - len(places)
         rows = [sources[place] for place in places] + [[tokenizer.eos] * width] * missing
-        options["new"] = [new] * len(places) + [1] * missing
+        options |= objective.asking(rows, tokenizer) | {"new": [new] * len(places) + [1] * missing}
         if objective.beams > 1:
-            best = beam_search(
-                model, params, sources=rows, beams=objective.beams, length_penalty=objective.length_penalty, **options
-            )
+            best = beam_search(model, params, beams=objective.beams, length_penalty=objective.length_penalty, **options)
             found = [ranked[0].tokens for ranked in best]
         else:
-            found = generate(model, params, sources=rows, sampler=sampler(temperature=0.0), **options)
+            found = generate(model, params, sampler=sampler(temperature=0.0), **options)
         said |= {place: tokenizer.decode(ids) for place, ids in zip(places, found, strict=False)}
     return [said[place] for place in range(len(sources))]
 
 
-def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[str, Any]:
+def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[str, Any]:
     """Returns scores of answers against gold, in percent.
 
     Args:
-      pairs: {"gold", "predicted"} and perhaps "source" of each text.
+      pairs: {"gold", "predicted"} and perhaps "source" of each text; "gold" is a text or a list of references.
       tokenize: sacrebleu's tokenizer for BLEU: "13a", "intl", "zh", "char" or "none".
 
     Returns:
       "bleu" (Papineni et al. 2002, as Post 2018 computes it), "chrf" (Popovic 2015), "rouge1", "rouge2", "rougeL" (F1
-      without stemming, Lin 2004), "exact" (the share of answers that are the gold text, but for white space around it),
-      "length_ratio" (words said to words of gold), "signatures" of sacrebleu, and, with sources, "by_length": of each
-      of up to four equal parts by the source's length in words {"longest", "count", "bleu", "exact"}.
+      without stemming, Lin 2004), "exact" (the share of answers that are a gold text, but for white space around it),
+      "length_ratio" (words said to words of gold, of several references the nearest in length), "signatures" of
+      sacrebleu, and, with sources, "by_length": of each of up to four equal parts by the source's length in words
+      {"longest", "count", "bleu", "exact"}. Of several references BLEU counts the words of all, chrF takes the best of
+      each answer, and so does ROUGE for each of its three (Lin 2004, section 2.1).
 
     Raises:
       UserError: nothing to score, or an unknown tokenizer.
@@ -107,12 +115,12 @@ def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[
         raise UserError("there is nothing to score")
     if tokenize not in WORDS:
         raise UserError(f"bleu tokenizer '{tokenize}' is not one of {', '.join(WORDS)}")
-    gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
+    predicted = [pair["predicted"] for pair in pairs]
     bleu, chrf = sacrebleu.BLEU(tokenize=tokenize), sacrebleu.CHRF()
-    scored = bleu.corpus_score(predicted, [gold])
-    out: dict[str, Any] = {"bleu": scored.score, "chrf": chrf.corpus_score(predicted, [gold]).score}
+    scored = bleu.corpus_score(predicted, _streams(pairs))
+    out: dict[str, Any] = {"bleu": scored.score, "chrf": chrf.corpus_score(predicted, _streams(pairs)).score}
     rouge = rouge_scorer.RougeScorer(list(ROUGE), tokenizer=_Words())
-    every = [rouge.score(a, b) for a, b in zip(gold, predicted, strict=True)]
+    every = [rouge.score_multi(_references(pair), pair["predicted"]) for pair in pairs]
     out |= {name: 100.0 * float(np.mean([each[name].fmeasure for each in every])) for name in ROUGE}
     out |= {"exact": _exact(pairs), "length_ratio": scored.sys_len / max(scored.ref_len, 1)}
     out["signatures"] = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
@@ -122,7 +130,7 @@ def text_report(pairs: Sequence[dict[str, str]], tokenize: str = "13a") -> dict[
         out["by_length"] = [
             {
                 "longest": len(part[-1]["source"].split()), "count": len(part), "exact": _exact(part),
-                "bleu": bleu.corpus_score([x["predicted"] for x in part], [[x["gold"] for x in part]]).score,
+                "bleu": bleu.corpus_score([x["predicted"] for x in part], _streams(part)).score,
             }
             for part in parts
         ]  # fmt: skip
@@ -143,8 +151,18 @@ def format_text_report(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _exact(pairs: Sequence[dict[str, str]]) -> float:
-    return 100.0 * sum(pair["gold"].strip() == pair["predicted"].strip() for pair in pairs) / len(pairs)
+def _references(pair: dict[str, Any]) -> list[str]:
+    return [pair["gold"]] if isinstance(pair["gold"], str) else list(pair["gold"])
+
+
+def _streams(pairs: Sequence[dict[str, Any]]) -> list[Any]:
+    """Returns the first reference of all, the second of all, ...; None where a text has fewer, as for sacrebleu."""
+    return list(itertools.zip_longest(*map(_references, pairs)))
+
+
+def _exact(pairs: Sequence[dict[str, Any]]) -> float:
+    right = (pair["predicted"].strip() in [text.strip() for text in _references(pair)] for pair in pairs)
+    return 100.0 * sum(right) / len(pairs)
 
 
 class _Words:

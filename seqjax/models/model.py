@@ -60,7 +60,8 @@ class Model(nn.Module):
             real tokens of the row. token_types_BL: first or second text of a pair; by default the first. carry: where
             earlier calls stopped (`initial_carry` or `start` to begin); None when nothing is remembered. source_BS,
             source_positions_BS, source_segments_BS: what an encoder-decoder's encoder reads. prefix_BL: 1 where a
-            causal model may look from anywhere in the document.
+            causal model may look from anywhere in the document, of what this call reads; with a carry the whole prefix
+            is for the first call.
 
         Returns:
           float32 logits ([B, L, V], [B, P, V], [B, K] or [B, L, K] by the head) and the next carry (None without one).

@@ -141,7 +141,13 @@ class Stack(nn.Module):
         mask_B1LS = masks.same_segment(segments_BL, segments_BS)
         if self.causal:
             causal = masks.causal(length, segments_BS.shape[1], slot)
-            mask_B1LS = mask_B1LS & (causal if prefix_BL is None else masks.with_prefix(causal, prefix_BL))
+            if prefix_BL is not None:
+                prefix_BS = prefix_BL
+                if carry is not None:
+                    nothing_BS = jnp.zeros_like(segments_BS)
+                    prefix_BS = jax.lax.dynamic_update_slice_in_dim(nothing_BS, prefix_BL, slot, axis=1)
+                causal = masks.with_prefix(causal, prefix_BS)
+            mask_B1LS = mask_B1LS & causal
         source_mask = None if source_segments_BS is None else masks.same_segment(segments_BL, source_segments_BS)
         bias = self.relative_bias(length, segments_BS.shape[1], slot) if c.positions == "relative" else None
 
@@ -248,8 +254,8 @@ class Transformer(nn.Module):
         train: bool = False,
     ) -> tuple[jax.Array, TransformerCarry | None]:
         """Returns hidden states [B, L, D] and the carry; see `seqjax.models.model.Model`."""
-        if prefix_BL is not None and (carry is not None or self.config.decoder_layers):
-            raise UserError("a prefix is for a decoder-only model that reads its whole row at once")
+        if prefix_BL is not None and self.config.decoder_layers:
+            raise UserError("a prefix is for a decoder-only model")
         states_BSD = None
         if self.config.decoder_layers and carry is None:
             if source_BS is None:

@@ -38,7 +38,8 @@ class Objective(abc.ABC):
     Attributes:
       reads: what the data must hold: "text", "pair", "label" or "tags".
       framing: how a document becomes a sequence: "continuous" (begin, tokens, end, cut into windows that overlap by one
-        token), "wrapped" (cut into pieces, each between begin and end) or "bare" (no special tokens).
+        token), "wrapped" (cut into pieces, each between begin and end), "ended" (the same where nobody reads the begin
+        token, which the tokenizer need not have: T5's has none) or "bare" (no special tokens).
       lookahead: how many more tokens a row holds than the model reads (1 where the target is the next token).
       one_way: whether a model that reads both ways would see what it is to say.
       prefixes: whether its batches hold a prefix, which only the Transformer's decoder-only model reads.

@@ -4,8 +4,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -14,29 +14,22 @@ import numpy as np
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models.heads import Scored
+from seqjax.objectives.answering import Answering, Ends
 from seqjax.objectives.losses import sums, token_scores
-from seqjax.objectives.next_token import NextToken
 from seqjax.objectives.objective import Pairs, Row, Vocabulary, call
-from seqjax.objectives.span_corruption import frame
+from seqjax.objectives.span_corruption import frame, target_start
 from seqjax.types import Apply, Batch, Params
 
 DECAYS = ("always", "linear", "exponential", "inverse_sigmoid")
 FEEDBACK = ("two_pass", "stepwise")
-WORDS = ("13a", "intl", "zh", "char", "none")
 
 
 @dataclasses.dataclass(frozen=True)
-class TextToText(NextToken):
-    """Settings of text to text by an encoder-decoder; records hold the two as `text` and `pair`.
+class TextToText(Answering):
+    """Settings of text to text by an encoder-decoder; data.length is that of the source."""
 
-    data.length is that of the source. A text that is too long for its part of the row is cut.
-    """
-
-    reads: ClassVar[str] = "pair"
-    framing: ClassVar[str] = "wrapped"
+    framing: ClassVar[str] = "ended"  # an encoder's source has no beginning
     sources: ClassVar[bool] = True
-    layouts: ClassVar[tuple[str, ...]] = ("pad", "bucket")
-    terms: ClassVar[tuple[str, ...]] = ("text",)
 
     ratio: float = 1.0  # places of the target for each of the source
     label_smoothing: float = 0.0
@@ -49,13 +42,10 @@ class TextToText(NextToken):
     beams: int = 1  # of the search for the answers that are scored (1: greedy)
     length_penalty: float = 1.0  # of that search, see `seqjax.decoding.beam`
     bleu: str = "13a"  # how sacrebleu makes words of the answers: "13a", "intl", "zh", "char" or "none"
+    references: bool = False  # records with the same text are references of one answer, scored together
 
     def __post_init__(self) -> None:
-        if not self.ratio > 0.0:
-            raise UserError(f"objective.ratio={self.ratio} must be above 0")
-        require(self, "objective", ("beams",), 1)
-        require_choice(self, "objective", {"teacher": DECAYS, "feedback": FEEDBACK, "bleu": WORDS})
-        require(self, "objective", ("length_penalty",), 0)
+        require_choice(self, "objective", {"teacher": DECAYS, "feedback": FEEDBACK})
         require(self, "objective", ("teacher_least",), 0, 1)
         if self.teacher != "always" and not self.teacher_rate > 0.0:
             raise UserError(f"objective.teacher={self.teacher} needs objective.teacher_rate above 0")
@@ -64,11 +54,6 @@ class TextToText(NextToken):
         if self.feedback == "stepwise" and self.chunk:
             raise UserError("objective.feedback=stepwise has the logits of every place; set objective.chunk=0")
         super().__post_init__()
-
-    def places(self, width: int) -> tuple[int, int]:
-        """Returns (S, T), the places of source and target in a row of `width`: [begin] source [end] target [end]."""
-        target = max(2, math.floor((width - 1) * self.ratio / (1.0 + self.ratio) + 1e-9))
-        return width - 1 - target, target
 
     def row_length(self, length: int) -> int:
         """The narrowest row whose source has `length` places, and its target `ratio` as many."""
@@ -145,24 +130,17 @@ class TextToText(NextToken):
         scored = token_scores(batch["targets"], True, self.label_smoothing, self.z_loss)
         return sums(self.terms[0], batch["weights"], *scored.read(jnp.swapaxes(logits_TBV, 0, 1)))
 
-    @property
-    def parts(self) -> Callable[[int], tuple[int, int]]:
-        """Each text ends with a token in its part of the row."""
-        return self._texts
-
-    def _texts(self, width: int) -> tuple[int, int]:
-        source, target = self.places(width)
-        return source - 1, target - 1
-
-    def places_needed(self, first: np.ndarray, second: np.ndarray, longest: int) -> np.ndarray:
-        """Both texts end with a token, and each has its part of the row."""
-        parts = np.array([self.places(width) for width in range(longest + 1)])
-        source, target = (np.searchsorted(parts[:, i], text + 1) for i, text in enumerate((first, second)))
-        return np.minimum(np.maximum(source, target), longest)
-
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns source, source_segments, source_positions [S], tokens, targets, weights, segments, positions [T]."""
         del rng
         real = row["segments"] > 0
         source, target = (row["tokens"][real & (row["token_types"] == kind)] for kind in (0, 1))
         return frame(source[1:], target, self.places(len(row["tokens"])), vocabulary)
+
+    def asked(self, source: Sequence[int], ends: Ends) -> list[int]:
+        """The source and its end."""
+        return [*source, ends.eos]
+
+    def asking(self, rows: Sequence[Sequence[int]], ends: Ends) -> dict[str, Any]:
+        """The rows are sources of an encoder."""
+        return {"sources": rows, "start": target_start(ends.pad)}

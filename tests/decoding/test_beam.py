@@ -197,7 +197,7 @@ def test_a_carry_gives_any_of_its_rows(name):
         ({"best": 0}, "n-best 0"),
         ({"length_penalty": float("nan")}, "length-penalty nan"),
         ({"new": 0}, "max-new 0"),
-        ({"new": 22}, "24 positions"),
+        ({"new": 23}, "24 positions"),
         ({"sources": SOURCES}, "no encoder"),
     ],
 )

@@ -180,7 +180,7 @@ def test_text_before_a_stop_string():
         ("gpt", {"new": 0}, "at least 1"),
         ("gpt", {"new": [3, 0, 3]}, "at least 1"),
         ("gpt", {"new": [3, 3]}, "2 limits"),
-        ("gpt", {"new": 22}, "24 positions"),
+        ("gpt", {"new": 23}, "24 positions"),
         ("gpt", {"penalty": 0.0}, "repetition-penalty 0.0"),
         ("gpt", {"sources": SOURCES}, "no encoder"),
         ("seq2seq", {}, "needs sources"),

@@ -21,6 +21,7 @@ from seqjax.models.model import initialise
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.parallel import Devices, Parallel
@@ -74,15 +75,17 @@ def test_tags(crf):
     assert any(each["entities"] for each in found)
 
 
-def test_answers():
-    model = Seq2SeqConfig(vocab_size=BYTES.size, width=16, init_scale=1.0)
-    experiment, params = setting(TextToText(ratio=0.5), model)
+@pytest.mark.parametrize("alone", [False, True])
+def test_answers(alone):
+    kind, objective, places = (RNNConfig, Continuation(), 12) if alone else (Seq2SeqConfig, TextToText(ratio=0.5), 24)
+    model = kind(vocab_size=BYTES.size, width=16, init_scale=1.0)
+    experiment, params = setting(objective, model)
     records = from_records([{"text": text, "pair": text} for text in TEXTS])
     dataset = Dataset(experiment.data, experiment.objective, BYTES, lambda _: records)
     expected = [each["predicted"] for each in answers(experiment.objective.build(model), dataset, params, "test")]
     found = list(predict(experiment, params, BYTES, TEXTS))
     assert [each["answer"] for each in found] == expected
-    assert [each["cut"] for each in found] == [len(text) >= 24 for text in TEXTS]
+    assert [each["cut"] for each in found] == [len(text) >= places for text in TEXTS]
 
 
 def test_what_cannot_be_asked_is_refused():

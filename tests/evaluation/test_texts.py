@@ -6,6 +6,8 @@ import math
 
 import jax
 import pytest
+import sacrebleu
+from rouge_score import rouge_scorer
 
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
@@ -17,7 +19,9 @@ from seqjax.errors import UserError
 from seqjax.evaluation.texts import answers, format_text_report, text_report
 from seqjax.experiment import resolve
 from seqjax.models.model import build, initialise
+from seqjax.models.rnn import RNNConfig
 from seqjax.models.seq2seq import Seq2SeqConfig
+from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.finish import finish
 from seqjax.training.run import train
@@ -48,6 +52,49 @@ def test_rouge_by_hand_in_any_script():
     assert report["rouge2"] == 0.0
     assert report["rougeL"] == report["rouge1"]
     assert text_report(pairs(("s", "дом", "дом")))["rouge1"] == 100.0
+
+
+SEVERAL = [
+    ("a cat sat on the mat today", ["the cat sat on the red mat", "a cat was sitting on the mat", "there was a cat"]),
+    ("no dogs here", ["there are no dogs here"]),
+    ("birds fly over the old house", ["birds flew over that house", "birds fly over the old house"]),
+]
+
+
+@pytest.mark.parametrize("kept", [3, 2, 1])
+def test_several_references_are_those_of_the_packages(kept):
+    """Of one text up to three, of another one only; `kept` texts are scored."""
+    texts = SEVERAL[:kept]
+    report = text_report([{"source": "s", "gold": gold, "predicted": said} for said, gold in texts])
+    said = [text for text, _ in texts]
+    first, second, third = (
+        [gold[i] if i < len(gold) else None for _, gold in texts] for i in range(3)
+    )  # as sacrebleu wants them
+    assert report["bleu"] == sacrebleu.corpus_bleu(said, [first, second, third]).score
+    assert report["chrf"] == sacrebleu.corpus_chrf(said, [first, second, third]).score
+    scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"])
+    for name in ("rouge1", "rouge2", "rougeL"):
+        best = [max(scorer.score(gold, text)[name].fmeasure for gold in golds) for text, golds in texts]
+        assert report[name] == pytest.approx(100 * sum(best) / len(best))
+    assert report["exact"] == pytest.approx(100 * (kept == 3) / kept)
+    assert ("nrefs:3" if kept == 1 else "nrefs:var") in report["signatures"]["bleu"]
+    assert report["by_length"][0]["count"] == 1
+    alone = text_report([{"gold": gold[0], "predicted": said} for said, gold in texts])
+    assert alone["bleu"] != report["bleu"]
+
+
+@pytest.mark.parametrize("objective", [Continuation(references=True), TextToText(references=True)])
+def test_records_with_one_text_are_references_of_one_answer(objective):
+    records = from_records([{"text": "a", "pair": ["b", "c"]}, {"text": "d", "pair": "e"}, {"text": "a", "pair": "f"}])
+    tokenizer = tokenizers.build("bytes", list)
+    data = Dataset(Data(length=12, layout="pad", eval_batch=4), objective, tokenizer, lambda _: records)
+    kind = Seq2SeqConfig if objective.sources else RNNConfig
+    model = build(kind(vocab_size=tokenizer.size, width=16))
+    found = answers(model, data, initialise(model, jax.random.key(0)), "test")
+    assert [(each["source"], each["gold"]) for each in found] == [("a", ["b", "c", "f"]), ("d", ["e"])]
+    (batch,) = data.evaluation("test", 0)  # training and its loss read each pair
+    pairs = [tokenizer.decode(batch["targets"][row][batch["weights"][row] > 0][:-1].tolist()) for row in range(4)]
+    assert pairs == ["b", "c", "e", "f"]
 
 
 def test_exact_and_parts_by_length():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prefixes: read both ways, never a look ahead beyond them, and no target inside."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,9 +65,26 @@ def test_who_sees_whom():
     np.testing.assert_array_equal(depends, wanted)
 
 
-def test_a_carry_has_no_prefix():
-    model = build(CONFIG)
+@pytest.mark.parametrize("scan", [False, True])
+def test_a_prefix_is_read_before_what_is_said_with_a_carry(scan):
+    """First the prefix, then token by token; the second row's is shorter, padded on the left."""
+    model = build(dataclasses.replace(CONFIG, scan=scan))
     params = initialise(model, jax.random.key(0))
-    carry = model.initial_carry(1, 4)
-    with pytest.raises(UserError, match="whole row"):
-        model.apply({"params": params}, jnp.ones((1, 4), int), prefix_BL=jnp.ones((1, 4), int), carry=carry)
+    tokens, segments = jnp.arange(20).reshape(2, 10), jnp.ones((2, 10), int).at[1, :2].set(0)
+    prefix = segments.at[:, 5:].set(0)
+    whole, _ = model.apply({"params": params}, tokens, segments_BL=segments, prefix_BL=prefix)
+    options = {"segments_BL": segments[:, :5], "prefix_BL": prefix[:, :5], "carry": model.initial_carry(2, 12)}
+    first, carry = model.apply({"params": params}, tokens[:, :5], **options)
+    pieces = [first]
+    for place in range(5, 10):
+        logits, carry = model.apply({"params": params}, tokens[:, place : place + 1], carry=carry)
+        pieces.append(logits)
+    real = np.asarray(segments) > 0
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1)[real], whole[real], atol=1e-4)
+
+
+def test_an_encoder_decoder_has_no_prefix():
+    model = build(dataclasses.replace(CONFIG, decoder_layers=1))
+    ones = jnp.ones((1, 4), int)
+    with pytest.raises(UserError, match="decoder-only"):
+        model.init(jax.random.key(0), ones, source_BS=ones, prefix_BL=ones)

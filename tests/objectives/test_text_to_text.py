@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pairs of texts as source and target: nothing lost, ends in their places, and a run that learns to copy."""
 
+import copy
 import dataclasses
 import json
 
@@ -56,6 +57,18 @@ def test_sources_and_targets_end_and_targets_are_said_one_after_the_other():
             assert text.startswith(said)
             assert said == text or len(text) > 5
         np.testing.assert_array_equal(found["tokens"][: len(target)], [tokenizer.pad, *target[:-1]])
+
+
+def test_no_begin_token_is_needed():
+    """As T5's tokenizer has none: the examples are the same."""
+    data, other = dataset(), dataset()
+    other.tokenizer = copy.copy(data.tokenizer)
+    other.tokenizer.bos = -1
+    for number in range(len(PAIRS)):
+        found, wanted = (each.example("train", 0, 0, number) for each in (other, data))
+        assert min(x.min() for x in found.values()) >= 0
+        for name, values in wanted.items():
+            np.testing.assert_array_equal(found[name], values)
 
 
 def test_a_tiny_model_learns_to_copy(tmp_path):

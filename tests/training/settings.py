@@ -17,6 +17,7 @@ from seqjax.models.model import ModelConfig
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.denoisers import Denoisers
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
@@ -36,12 +37,13 @@ OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
     "pair": PairedMLM(), "rtd": RTD(generator_width=1.0), "strips": CLM(), "multitask": Multitask((CLM(), PairedMLM(relation="order")), (1.0, 0.5)),
     "answers": QuestionAnswering(no_answer=True), "choice": MultipleChoice(pool="mean"), "regression": Regression(),
-    "towers": InBatchNegatives(group=4), "cosine": CosineRegression(),
+    "towers": InBatchNegatives(group=4), "cosine": CosineRegression(), "continuation": Continuation(prefix=True),
 }  # fmt: skip
 SPECS = {
     "choice": "made:choice/3", "regression": "made:similarity/3", "cosine": "made:similarity/3", "towers": "made:copy/5",
+    "continuation": "made:copy/5",
 }  # fmt: skip  # of those that need more than texts
-ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask")
+ONE_WAY = ("clm", "strips", "prefix", "span", "denoisers", "multitask", "continuation")
 
 
 def text(folder, documents=60):

@@ -16,6 +16,7 @@ from seqjax.evaluation.evaluate import predictor, report, scorer
 from seqjax.models.model import build, initialise
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
@@ -45,7 +46,7 @@ OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "classification": Classification(labels=("x", "y", "z")),
     "tagging": Tagging(labels=("O", "B-T")), "choice": MultipleChoice(labels=("x", "y", "z"), pool="mean"),
     "regression": Regression(pool="mean"), "cosine": CosineRegression(), "towers": InBatchNegatives(group=4),
-    "answers": QuestionAnswering(no_answer=True),
+    "answers": QuestionAnswering(no_answer=True), "continuation": Continuation(prefix=True),
 }  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def setting(name, layout="pad", **options):
     data = Data(length=32, eval_batch=16, layout=layout, **options)
     dataset = Dataset(data, objective, tokenizers.build("bytes", lambda: []), lambda split: source)
     config = TransformerConfig(
-        vocab_size=261, layers=1, width=16, heads=2, mlp_width=32, max_length=32, causal=name == "clm", dropout=0.1
+        vocab_size=261, layers=1, width=16, heads=2, mlp_width=32, max_length=32, causal=objective.one_way, dropout=0.1
     )
     model = build(config, objective.head(config))
     return model, initialise(model, jax.random.key(0)), dataset

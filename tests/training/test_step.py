@@ -15,6 +15,7 @@ from seqjax.models.model import build, initialise
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
+from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.regression import Regression
@@ -29,6 +30,7 @@ CASES = {
     "choice": (GPT, MultipleChoice(labels=("a", "b"), pool="mean")),
     "weighted": (GPT, Classification(labels=("a", "b"), pool="mean", class_weights=(0.3, 2.0))),
     "regression": (GPT, Regression(pool="mean")), "towers": (GPT, InBatchNegatives(group=4, scale=1.0)),
+    "continuation": (GPT, Continuation(prefix=True)),
 }  # fmt: skip
 
 
@@ -50,6 +52,9 @@ def ragged(objective, rows=16, length=12, seed=0):
     elif isinstance(objective, Classification):
         batch["segments"] = np.where(np.arange(length)[None, :] * 2 < real.sum(1)[:, None], 1, 2) * real
         batch |= {"label": rng.integers(0, 2, rows), "label_weight": np.array([1, 0, 0, 1] * (rows // 4))}
+    elif isinstance(objective, Continuation):
+        said = real & (2 * np.arange(length)[None, :] + 2 >= real.sum(1)[:, None])
+        batch |= {"targets": rng.integers(5, 40, (rows, length)), "weights": said, "prefix": real & ~said}
     elif isinstance(objective, CLM):
         batch |= {"targets": rng.integers(5, 40, (rows, length)), "weights": real}
     else:
