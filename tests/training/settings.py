@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small experiments on a small text, for tests of whole runs."""
 
+import atexit
 import dataclasses
 import json
 import os
@@ -28,6 +29,8 @@ from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
+from seqjax.training import processes
+from seqjax.training.finish import finish
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
@@ -124,3 +127,14 @@ def run_apart(config, folder, devices, errors):
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     jax.config.update("jax_num_cpu_devices", devices)
     train(config, folder)
+
+
+def run_joined(runs, devices, port, process, errors):
+    """The main function of one of two processes: `train` of each (config, folder, until), in order."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    jax.config.update("jax_num_cpu_devices", devices)
+    processes.connect(f"127.0.0.1:{port}", 2, process)
+    with processes.together():
+        for config, folder, until in runs:
+            finish(train(config, folder, until=until))
+    atexit._run_exitfuncs()  # which a process of multiprocessing leaves out
