@@ -12,8 +12,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,7 +25,8 @@ from seqjax.errors import UserError
 
 START_SECONDS = 300  # hosts of a pod come up minutes apart, while containers are fetched
 HEARTBEAT_SECONDS = 30  # threads of XLA send them: a busy Python is not late, and idle accelerators are dear
-END_SECONDS = 120  # the first process draws the report while the others wait
+END_SECONDS = 120  # the first process draws the report while the others wait; so does one that failed alone
+SEEN_SECONDS = 60  # network file systems remember for so long that a file was not there
 TORN = ("UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED")  # what a connection's end is called
 LOST = (
     "error: this process was ended from outside or because another process of the run was lost; start all of them "
@@ -97,6 +100,19 @@ def meet(name: str) -> None:
     """Returns when every process of the run has come here."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
+
+
+def see(path: Path) -> None:
+    """Returns when a file that the first process wrote is seen here.
+
+    Raises:
+      UserError: it is not, after SEEN_SECONDS.
+    """
+    deadline = time.monotonic() + SEEN_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise UserError(f"process {jax.process_index()} sees no {path}; give --run a folder that all processes see")
+        time.sleep(0.2)
 
 
 def _check(coordinator: Any, processes: Any, process: Any) -> None:

@@ -57,6 +57,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     check_metric(prepared)
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
     processes.meet("described")
+    processes.see(folder / record.FACTS)
 
     iterator = dataset.train(run.seed, number, shares)
     checkpoints = Checkpoints(folder, run)

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 
+import launch
 from seqjax.data.pipeline import open_data
 from seqjax.errors import UserError
 from seqjax.training import checkpoint, processes
@@ -97,20 +98,26 @@ def same_bits(a, b):
 
 MESH, WIDE = Parallel("mesh", 2, fsdp=2), Parallel("mesh", 8, fsdp=2, tensor=2)
 LAYOUTS = [
-    pytest.param(Parallel("pmap", 2), 1, id="pmap"),
-    pytest.param(MESH, 1, id="mesh"),
-    pytest.param(Parallel("mesh", 2, tensor=2), 1, id="tensor", marks=pytest.mark.exhaustive),
-    pytest.param(Parallel("jit", 2), 1, id="jit", marks=pytest.mark.exhaustive),
-    pytest.param(Parallel("pmap", 8), 4, id="pmap-4", marks=pytest.mark.exhaustive),
-    pytest.param(WIDE, 4, id="mesh-4", marks=pytest.mark.exhaustive),
+    pytest.param("clm", Parallel("pmap", 2), 1, id="pmap"),
+    pytest.param("clm", MESH, 1, id="mesh"),
+    pytest.param("clm", Parallel("mesh", 2, tensor=2), 1, id="tensor", marks=pytest.mark.exhaustive),
+    pytest.param("mlm", Parallel("jit", 2), 1, id="jit", marks=pytest.mark.exhaustive),
+    pytest.param("strips", Parallel("jit", 2), 1, id="strips", marks=pytest.mark.exhaustive),
+    pytest.param("clm", Parallel("pmap", 8), 4, id="pmap-4", marks=pytest.mark.exhaustive),
+    pytest.param("clm", WIDE, 4, id="mesh-4", marks=pytest.mark.exhaustive),
 ]
 
 
-@pytest.mark.parametrize("parallel, devices", LAYOUTS)
-def test_two_processes_are_one_with_as_many_devices(parallel, devices, spec, tmp_path):
-    """Dropout included; each goes on from the other's checkpoint. SGD, for Adam amplifies rounding."""
-    config = dataclasses.replace(experiment(spec), parallel=parallel)
+@pytest.mark.parametrize("objective, parallel, devices", LAYOUTS)
+def test_two_processes_are_one_with_as_many_devices(objective, parallel, devices, spec, tmp_path):
+    """With dropout, and bits per byte of a whole split; each goes on from the other's checkpoint.
+
+    SGD, for Adam amplifies rounding.
+    """
+    config = dataclasses.replace(experiment(spec, objective, eval_rows=0), parallel=parallel)
     config = dataclasses.replace(config, optimizer=Optimizer(name="sgd", b1=0.0, peak_lr=0.1, schedule="constant"))
+    if parallel.tensor > 1:  # which is to divide the vocabulary
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=264))
     whole, ended_by_one, ended_by_two = (tmp_path / name for name in ("whole", "ended_by_one", "ended_by_two"))
     train(config, whole, quiet=True)
     train(config, ended_by_two, quiet=True, until=6)
@@ -196,3 +203,21 @@ def test_a_missing_process_is_advice(process, tmp_path):
 def test_impossible_arguments_are_refused_before_anybody_waits(arguments, message):
     with pytest.raises(UserError, match=message):
         processes.connect(*arguments)
+
+
+def test_a_folder_that_processes_do_not_share_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "SEEN_SECONDS", 0.1)
+    processes.see(tmp_path)
+    with pytest.raises(UserError, match="give --run a folder that all processes see"):
+        processes.see(tmp_path / "run.json")
+
+
+def test_a_command_of_one_process_says_what_is_for_several(capsys):
+    command = ["train", "bert_base", "--tiny"]
+    for words, message in (
+        (["--process", "0"], "need --distributed"),
+        (["--distributed", "--seeds", "2"], "--distributed trains one seed"),
+        (["--distributed", "--processes", "2"], "go together"),
+    ):
+        assert launch.main([*command, *words]) == 2
+        assert message in capsys.readouterr().err
