@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import random
+import time
 
 import jax
 
@@ -34,6 +35,7 @@ from seqjax.training.finish import finish
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
+from seqjax.training.watch import Watch
 
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
@@ -129,11 +131,13 @@ def run_apart(config, folder, devices, errors):
     train(config, folder)
 
 
-def run_joined(runs, devices, port, process, errors):
-    """The main function of one of two processes: `train` of each (config, folder, until), in order."""
+def run_joined(runs, devices, port, process, errors, pause):
+    """The main function of one of two processes: `train` of each (config, folder, until), with a pause in each step."""
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     jax.config.update("jax_num_cpu_devices", devices)
     processes.connect(f"127.0.0.1:{port}", 2, process)
+    dispatched = Watch.dispatched
+    Watch.dispatched = lambda *arguments: (time.sleep(pause), dispatched(*arguments))
     with processes.together():
         for config, folder, until in runs:
             finish(train(config, folder, until=until))

@@ -27,6 +27,7 @@ from tests.training.settings import experiment, measured, run_joined, text
 
 APART = multiprocessing.get_context("forkserver")
 APART.set_forkserver_preload(["tests.training.settings"])
+PAUSE = 0.15  # seconds in each step of a run that a signal is to meet: JAX looks once a second for SIGTERM
 PATIENCE = 240  # seconds for what takes ten on a quiet machine
 
 
@@ -44,12 +45,12 @@ def free_port():
 class Pair:
     """Two processes that train (config, folder, until) after the other; none is left when the block ends."""
 
-    def __init__(self, runs, folder, devices=1):
+    def __init__(self, runs, folder, devices=1, pause=0.0):
         port = free_port()
         self.errors = [folder / f"errors-{i}.txt" for i in range(2)]
         self.folder = runs[-1][1]
         self.processes = [
-            APART.Process(target=run_joined, args=(runs, devices, port, i, self.errors[i])) for i in range(2)
+            APART.Process(target=run_joined, args=(runs, devices, port, i, self.errors[i], pause)) for i in range(2)
         ]
 
     def __enter__(self):
@@ -141,13 +142,13 @@ def test_a_process_is_lost_and_another_asked_to_stop(parallel, lost, spec, tmp_p
     """SIGKILL ends the other in the stated time with a message, SIGTERM ends both with status 0; each run goes on."""
     config = dataclasses.replace(experiment(spec, steps=48, eval_every=24, save_every=6), parallel=parallel)
     broken, whole = tmp_path / "broken", tmp_path / "whole"
-    with Pair([(config, broken, None)], tmp_path) as pair:
-        pair.signal_at(10, lost, signal.SIGKILL)
+    with Pair([(config, broken, None)], tmp_path, pause=PAUSE) as pair:
+        pair.signal_at(13, lost, signal.SIGKILL)
         codes, said = pair.ended(processes.HEARTBEAT_SECONDS + 30)
     assert codes[lost] == -signal.SIGKILL and codes[1 - lost] not in (0, None), said
     assert processes.LOST in said[1 - lost] and "Traceback" not in said[1 - lost]
     assert checkpoint.steps(broken)
-    with Pair([(config, broken, None)], tmp_path) as pair:
+    with Pair([(config, broken, None)], tmp_path, pause=PAUSE) as pair:
         pair.signal_at(20, lost, signal.SIGTERM)
         codes, said = pair.ended()
     assert codes == [0, 0], said
