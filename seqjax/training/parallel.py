@@ -97,7 +97,7 @@ class Devices:
         """Into how many the rows of a batch are divided."""
         return layout.ways(layout.ROWS, self.sizes)
 
-    @property
+    @functools.cached_property
     def share(self) -> tuple[int, int]:
         """Which share of the rows of a batch the devices of this process take, and how many shares there are.
 

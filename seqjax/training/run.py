@@ -50,16 +50,16 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
-    number, shares = devices.share
     devices.check(data.batches, run.accumulate, dataset.objective.group)
     devices.cover(shapes(model))
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
+    share = devices.share
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
     processes.meet("described")
     processes.see(folder / record.FACTS)
 
-    iterator = dataset.train(run.seed, number, shares)
+    iterator = dataset.train(run.seed, *share)
     checkpoints = Checkpoints(folder, run)
     state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
     update = devices.spread(one_update(prepared, optimizer), donate=True)
@@ -70,15 +70,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     first = processes.first()
     metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard) if first else NoMetrics()
     progress = Progress(run.steps, start, experiment.name, quiet or not first)
-    learning_rate = optimizers.learning_rate(experiment.optimizer, run.steps)
-    peak = peak_flops(devices.devices[0]) * len(devices)
-
-    def work(batch: Mapping[str, Any]) -> tuple[int, float]:
-        rows, length = dataset.objective.read(batch)
-        rows *= shares
-        return rows * length, dataset.objective.flops(experiment.model, rows, length) / peak
-
-    watch = Watch(folder, metrics, progress, learning_rate, run.log_every, work)
+    watch = _watch(prepared, devices, folder, metrics, progress)
 
     def evaluate(step: int) -> float:
         with watch.pause():
@@ -142,6 +134,22 @@ def begin(prepared: Prepared, optimizer: optax.GradientTransformation, params: P
     if data.layout == "strips":
         carry = prepared.model.initial_carry(rows, data.length)
     return initial_state(params, optimizer, **kept(prepared.experiment), carry=carry)
+
+
+def _watch(
+    prepared: Prepared, devices: Devices, folder: Path, metrics: MetricsFile | NoMetrics, progress: Progress
+) -> Watch:
+    """Returns what writes and shows how the run goes."""
+    experiment, objective = prepared.experiment, prepared.dataset.objective
+    learning_rate = optimizers.learning_rate(experiment.optimizer, experiment.run.steps)
+    peak = peak_flops(devices.devices[0]) * len(devices)
+
+    def work(batch: Mapping[str, Any]) -> tuple[int, float]:
+        rows, length = objective.read(batch)
+        rows *= devices.share[1]
+        return rows * length, objective.flops(experiment.model, rows, length) / peak
+
+    return Watch(folder, metrics, progress, learning_rate, experiment.run.log_every, work)
 
 
 def _begin(

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import jax
 import numpy as np
@@ -18,10 +19,10 @@ import pytest
 import launch
 from seqjax.data.pipeline import open_data
 from seqjax.errors import UserError
-from seqjax.training import checkpoint, processes
+from seqjax.training import checkpoint, layout, processes
 from seqjax.training.logging import read_metrics
 from seqjax.training.optimizers import Optimizer
-from seqjax.training.parallel import Parallel
+from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.run import train
 from tests.training.settings import experiment, measured, run_joined, text
 
@@ -157,6 +158,32 @@ def test_a_process_is_lost_and_another_asked_to_stop(parallel, lost, spec, tmp_p
         codes, said = pair.ended()
     assert codes == [0, 0], said
     same_bits(broken, whole)
+
+
+@pytest.mark.parametrize(
+    "owners, sizes, shares",
+    [
+        ([0, 0, 1, 1], (4, 1, 1, 1), [(0, 2), (1, 2)]),
+        ([0, 0, 1, 1], (1, 4, 1, 1), [(0, 2), (1, 2)]),
+        ([0, 0, 1, 1], (2, 1, 2, 1), [(0, 2), (1, 2)]),
+        ([0, 0, 1, 1], (1, 1, 4, 1), [(0, 1), (0, 1)]),  # both hold all rows
+        ([0, 1, 2, 3], (2, 1, 2, 1), [(0, 2), (0, 2), (1, 2), (1, 2)]),
+        ([0, 0, 0, 1, 1, 1], (3, 1, 2, 1), ["do not divide among the processes"] * 2),
+        ([0, 0], (2, 1, 1, 1), [(0, 1), "leaves a process without a device"]),
+    ],
+)
+def test_processes_feed_the_rows_that_their_devices_hold(owners, sizes, shares, monkeypatch):
+    for process, wanted in enumerate(shares):
+        monkeypatch.setattr(jax, "process_index", lambda process=process: process)
+        devices = object.__new__(Devices)  # of processes that are not here
+        devices.devices = [types.SimpleNamespace(process_index=owner) for owner in owners]
+        devices.sizes = dict(zip(layout.AXES, sizes, strict=True))
+        devices.mesh = types.SimpleNamespace(devices=np.array(devices.devices).reshape(sizes))
+        if isinstance(wanted, str):
+            with pytest.raises(UserError, match=wanted):
+                _ = devices.share
+        else:
+            assert devices.share == wanted
 
 
 @pytest.mark.parametrize("objective", ["clm", "strips", "towers", "span"])
