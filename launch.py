@@ -54,7 +54,8 @@ def _call(arguments: list[str] | None) -> int:
         if as_json:
             print(json.dumps({"error": str(error)}))
         return 1 if isinstance(error, Diverged) else 2
-    print(text, file=sys.stderr if as_json else sys.stdout)
+    if text:
+        print(text, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print(json.dumps(result))
     return 0

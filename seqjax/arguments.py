@@ -45,6 +45,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     train.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="N runs, in DIR/seed-*: mean and sd (default 1)"
     )
+    train.add_argument(
+        "--distributed", action="store_true", help="one of several processes, on each of which this command is given"
+    )
+    train.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, unless a cluster says (--distributed)")
+    train.add_argument("--processes", type=int, metavar="N", help="how many there are (--distributed)")
+    train.add_argument("--process", type=int, metavar="I", help="which of them this is, from 0 (--distributed)")
     search = add(
         "sweep",
         "search settings: key=log:LOW:HIGH, key=range:LOW:HIGH, key=A,B; goes on where DIR holds this sweep",

@@ -25,18 +25,38 @@ from seqjax.training import checkpoint, record, run
 from seqjax.training.finish import finish
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import reopen
+from seqjax.training.processes import connect, first, together
 
 Result = tuple[dict[str, Any], str]
 SEED = "seed-"  # what the folder of one of several seeds is called, before the number
 
 
-def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool, seeds: int = 1) -> Result:
+def train(
+    name: str,
+    overrides: list[str],
+    tiny: bool,
+    into: str | None,
+    quiet: bool,
+    seeds: int = 1,
+    distributed: bool = False,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+) -> Result:
     """Trains; the folder is runs/NAME (runs/NAME-tiny for the tiny version) unless given.
 
     With several seeds, run.seed and those after it, each has a run in a folder of its own inside: seed-0, seed-1, ...
+
+    `distributed` is for one of several processes; see `seqjax.training.processes.connect`.
     """
+    if distributed and seeds != 1:
+        raise UserError("--distributed trains one seed; give run.seed=N and a folder for each")
+    if not distributed and (coordinator, processes, process) != (None, None, None):
+        raise UserError("--coordinator, --processes and --process need --distributed")
     folder = Path(into) if into else Path("runs") / (f"{name}-tiny" if tiny else name)
     experiment = experiments.resolve(name, overrides, tiny)
+    if distributed:
+        connect(coordinator, processes, process)
     if seeds < 1:
         raise UserError(f"--seeds {seeds} must be at least 1")
     if seeds == 1:
@@ -56,12 +76,13 @@ def train(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
 
 
 def _one(experiment: Experiment, folder: Path, quiet: bool) -> Result:
-    result = finish(run.train(experiment, folder, quiet))
+    with together():
+        result = finish(run.train(experiment, folder, quiet))
     best = f"; best {result['best']:.4f} at step {result['best_step']}" if result["best_step"] else ""
     text = f"{result['status']} at step {result['step']} of {result['steps']}{best}; see {folder / 'report.html'}"
     if result["status"] == "interrupted":
         text += f"\nsaved; the same command goes on from step {result['step']}"
-    return result, text
+    return result, text if first() else ""
 
 
 def _spread(found: list[dict[str, Any]], title: str) -> Result:

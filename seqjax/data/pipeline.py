@@ -168,7 +168,8 @@ class Dataset:
     def train(self, seed: int, host: int = 0, hosts: int = 1) -> Any:
         """Returns endless training batches: this host's rows of each, [B / hosts, ...], stage after stage.
 
-        The iterator's state is JSON; its position counts batches, so it fits any number of hosts.
+        Host after host they are the rows that a single one reads, in their order. The iterator's state is JSON; its
+        position counts batches, so it fits any number of hosts.
 
         Raises:
           UserError: the batch does not divide among the hosts.
@@ -183,7 +184,7 @@ class Dataset:
                 raise UserError(f"{name}: a batch of {count} rows does not divide among {hosts} hosts{groups}")
         if self.config.layout == "bucket":
             order = bucket_order(rows.widths, self.batch_rows(), seed)
-            chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts, group))
+            chosen = grain.MapDataset.range(len(order(0))).repeat().map_with_index(_Lookup(order, host, hosts))
             dataset = chosen.map(_Gather(self, seed))
         else:
             count = len(rows)
@@ -191,7 +192,7 @@ class Dataset:
             dataset = (dataset if rows.strips else dataset.seed(seed).shuffle()).repeat()
             dataset = dataset.map_with_index(lambda i, record: self.example("train", seed, i // count, record))
             dataset = dataset.batch(group, drop_remainder=True) if group > 1 else dataset
-            dataset = dataset[host::hosts].batch(size // group // hosts, drop_remainder=True)
+            dataset = dataset.batch(size // group // hosts, drop_remainder=True)[host::hosts]
         options = grain.ReadOptions(num_threads=self.config.threads, prefetch_buffer_size=2 * self.config.threads)
         return iter(dataset.to_iter_dataset(options))
 
@@ -311,11 +312,10 @@ class _Lookup(grain.transforms.MapWithIndex):
     order: Callable[[int], list[np.ndarray]]
     host: int
     hosts: int
-    group: int
 
     def map_with_index(self, index: int, element: int) -> tuple[int, np.ndarray]:
         epoch = index // len(self.order(0))
-        return epoch, self.order(epoch)[element].reshape(-1, self.group)[self.host :: self.hosts].ravel()
+        return epoch, self.order(epoch)[element].reshape(self.hosts, -1)[self.host]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,7 +50,7 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
         totals: dict[str, list[float]] = {}
         carry = None
         for batch in dataset.evaluation(split, seed, len(devices), limit):
-            given = dict(devices.put(batch))
+            given = dict(devices.put_whole(batch))
             if dataset.rows(split).strips:
                 carry = model.initial_carry(*batch["tokens"].shape) if carry is None else carry
                 given["carry"] = carry

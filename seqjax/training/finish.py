@@ -11,7 +11,7 @@ from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
 from seqjax.evaluation.evaluate import REPORTED, reported
 from seqjax.experiment import Experiment
-from seqjax.training import checkpoint, record
+from seqjax.training import checkpoint, processes, record
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, reopen
 from seqjax.visualise.curves import plot_curves
@@ -23,7 +23,7 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
 
     A run that was interrupted goes on later, and is scored then.
 
-    Writes result.json, curves.png and report.html into the run's folder.
+    Writes result.json, curves.png and report.html into the run's folder; of several processes the first does.
     """
     folder = Path(outcome["folder"])
     run = record.read(folder)
@@ -34,6 +34,8 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
         prepared = reopen(experiment, folder)
         params, devices = checkpoint.load(folder)[1], Devices(experiment.parallel)
         outcome["report"] = reported(prepared.model, prepared.dataset, devices, params, EVALUATED)
+    if not processes.first():
+        return outcome
     (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")
     plot_curves(run.metrics, folder / "curves.png")
     write_report(folder, _context(run, outcome))

@@ -85,6 +85,16 @@ class MetricsFile:
             self._events.close()
 
 
+class NoMetrics:
+    """Takes what MetricsFile does and writes nothing."""
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Returns the lines of a run's metrics.jsonl; none where the file is not there yet.
 

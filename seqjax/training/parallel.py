@@ -97,6 +97,26 @@ class Devices:
         """Into how many the rows of a batch are divided."""
         return layout.ways(layout.ROWS, self.sizes)
 
+    @functools.cached_property
+    def share(self) -> tuple[int, int]:
+        """Which share of the rows of a batch the devices of this process take, and how many shares there are.
+
+        Processes have the same share where the mesh divides something else among them.
+
+        Raises:
+          UserError: this process has none of the devices, or the shares of processes overlap.
+        """
+        of = np.vectorize(lambda device: device.process_index)(self.mesh.devices).reshape(self.parts, -1)
+        mine = np.flatnonzero((of == jax.process_index()).any(1))
+        if not len(mine):
+            raise UserError(f"parallel.devices={len(self)} leaves a process without a device; use those of all")
+        number, rest = divmod(int(mine[0]), len(mine))
+        if rest or self.parts % len(mine) or mine[-1] - mine[0] + 1 != len(mine):
+            raise UserError(
+                f"parallel: {self.parts} parts of a batch do not divide among the processes; change parallel.data"
+            )
+        return number, self.parts // len(mine)
+
     def check(self, batches: Sequence[tuple[str, int]], accumulate: int, group: int = 1) -> None:
         """Raises UserError where a batch does not divide among devices and micro-batches, in whole groups.
 
@@ -119,11 +139,21 @@ class Devices:
             layout.cover(params, self.sizes)
 
     def put(self, batch: Mapping[str, np.ndarray]) -> Batch:
-        """Returns this host's rows as `spread` functions take them: divided among the devices."""
+        """Returns this process's `share` of a batch as `spread` functions take it: divided among the devices."""
         if self.pmap:
             local = len(self.mesh.local_devices)
             return {name: x.reshape(local, x.shape[0] // local, *x.shape[1:]) for name, x in batch.items()}
-        return {name: jax.make_array_from_process_local_data(self.rows, x) for name, x in batch.items()}
+        shares = self.share[1]
+        return {
+            name: jax.make_array_from_process_local_data(self.rows, x, (x.shape[0] * shares, *x.shape[1:]))
+            for name, x in batch.items()
+        }
+
+    def put_whole(self, batch: Mapping[str, np.ndarray]) -> Batch:
+        """Returns what `put` does, of a batch that every process has whole."""
+        number, shares = self.share
+        rows = {name: x.shape[0] // shares for name, x in batch.items()}
+        return self.put({name: x[number * rows[name] : (number + 1) * rows[name]] for name, x in batch.items()})
 
     def put_shapes(self, batch: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, jax.ShapeDtypeStruct]:
         """Returns the shapes of what `put` gives, on one host."""
@@ -158,6 +188,17 @@ class Devices:
     def replicate(self, tree: Any) -> Any:
         """Returns a tree with a copy on every device. A true copy: donating it must not delete what was given."""
         return jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)(tree)
+
+    def whole(self, tree: Any) -> Any:
+        """Returns the same arrays as ones of all processes, for under `pmap` each process has arrays of its own."""
+        if not self.pmap or jax.process_count() == 1:
+            return tree
+
+        def join(x: jax.Array) -> jax.Array:
+            parts = [shard.data for shard in x.addressable_shards]
+            return jax.make_array_from_single_device_arrays(x.shape, self.replicated, parts)
+
+        return jax.tree.map(lambda x: join(x) if x.is_fully_addressable else x, tree)
 
     def spread(self, function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
         """Returns `function(state, batch, key, reduce=...)` compiled as a function of (state, batch, key).

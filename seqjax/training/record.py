@@ -20,7 +20,7 @@ from seqjax.config import differences, from_json, to_json
 from seqjax.errors import UserError
 from seqjax.experiment import Experiment
 from seqjax.models.model import shapes
-from seqjax.training import environment
+from seqjax.training import environment, processes
 from seqjax.training.logging import read_metrics
 from seqjax.training.prepare import EVALUATED, Prepared
 
@@ -85,6 +85,8 @@ def check_folder(folder: Path) -> None:
 def write(prepared: Prepared, folder: Path) -> None:
     """Writes the description of a new run, or checks that the one that is there is the same.
 
+    Of several processes the first writes; the others must not read before it has (`processes.meet`).
+
     The number of devices may change in a resumed run; nothing else may.
 
     Raises:
@@ -105,7 +107,9 @@ def write(prepared: Prepared, folder: Path) -> None:
         if before.facts["data"] != hashes:
             raise UserError(f"the data has changed since the run in {folder} began; begin a new one with --run")
         return
-    describe(folder, prepared.experiment, prepared.dataset.tokenizer, trees.count(shapes(prepared.model)), hashes)
+    if processes.first():
+        parameters = trees.count(shapes(prepared.model))
+        describe(folder, prepared.experiment, prepared.dataset.tokenizer, parameters, hashes)
 
 
 def describe(folder: Path, experiment: Experiment, tokenizer: Any, parameters: int, hashes: dict[str, str]) -> None:

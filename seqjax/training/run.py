@@ -16,9 +16,9 @@ from seqjax import rng, trees
 from seqjax.evaluation.evaluate import scorer
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
-from seqjax.training import optimizers, record
+from seqjax.training import optimizers, processes, record
 from seqjax.training.checkpoint import Checkpoints
-from seqjax.training.logging import MetricsFile, Progress, peak_flops, read_metrics
+from seqjax.training.logging import MetricsFile, NoMetrics, Progress, peak_flops, read_metrics
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
 from seqjax.training.step import State, initial_state, train_step
@@ -54,26 +54,23 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     devices.cover(shapes(model))
     optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
     check_metric(prepared)
+    share = devices.share
     record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
+    processes.meet("described")
+    processes.see(folder / record.FACTS)
 
-    iterator = dataset.train(run.seed, jax.process_index(), jax.process_count())
+    iterator = dataset.train(run.seed, *share)
     checkpoints = Checkpoints(folder, run)
     state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
     update = devices.spread(one_update(prepared, optimizer), donate=True)
     score = scorer(model, dataset, devices, run.seed)
     dropout = rng.key(run.seed, "dropout")
-    metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard)
-    stopping = EarlyStopping(run.metric, run.direction, run.patience, read_metrics(folder))
-    progress = Progress(run.steps, start, experiment.name, quiet)
-    learning_rate = optimizers.learning_rate(experiment.optimizer, run.steps)
-    peak = peak_flops(devices.devices[0]) * len(devices)
-
-    def work(batch: Mapping[str, Any]) -> tuple[int, float]:
-        rows, length = dataset.objective.read(batch)
-        rows *= jax.process_count()
-        return rows * length, dataset.objective.flops(experiment.model, rows, length) / peak
-
-    watch = Watch(folder, metrics, progress, learning_rate, run.log_every, work)
+    before = [line for line in read_metrics(folder) if line["step"] <= start]
+    stopping = EarlyStopping(run.metric, run.direction, run.patience, before)
+    first = processes.first()
+    metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard) if first else NoMetrics()
+    progress = Progress(run.steps, start, experiment.name, quiet or not first)
+    watch = _watch(prepared, devices, folder, metrics, progress)
 
     def evaluate(step: int) -> float:
         with watch.pause():
@@ -84,10 +81,10 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     step = start
     shape: tuple[int, int] | None = None
     try:
-        with progress, interruptions() as interrupted:
+        with progress, interruptions() as asked:
             if step == 0:
                 evaluate(step)
-            while step < min(run.steps, until or run.steps) and not stopping.stop and not interrupted:
+            while step < min(run.steps, until or run.steps) and not stopping.stop and not asked(step):
                 if shape != data.shape(step):  # a stage begins, and a program of its own
                     shape = data.shape(step)
                     watch.begin()
@@ -102,14 +99,16 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
                     metric = evaluate(step) if evaluating else None
                     if metric is not None:
                         stopping.see(step, metric)
-                    checkpoints.save(state, step, iterator, experiment, metric)
+                    checkpoints.save(devices.whole(state), step, iterator, experiment, metric)
             watch.settle()
             if step > start:
-                checkpoints.save(state, step, iterator, experiment, None)  # where an interruption came in between
+                # where an interruption came in between
+                checkpoints.save(devices.whole(state), step, iterator, experiment, None)
     finally:
         checkpoints.close()
         metrics.close()
         iterator.close()
+    processes.meet("saved")
     status = "complete" if step == run.steps else "stopped early" if stopping.stop else "interrupted"
     outcome = {"status": status, "step": step, "steps": run.steps, "folder": str(folder)}
     return outcome | {"best_step": stopping.best_step, "best": stopping.best_value} | watch.last
@@ -137,6 +136,22 @@ def begin(prepared: Prepared, optimizer: optax.GradientTransformation, params: P
     return initial_state(params, optimizer, **kept(prepared.experiment), carry=carry)
 
 
+def _watch(
+    prepared: Prepared, devices: Devices, folder: Path, metrics: MetricsFile | NoMetrics, progress: Progress
+) -> Watch:
+    """Returns what writes and shows how the run goes."""
+    experiment, objective = prepared.experiment, prepared.dataset.objective
+    learning_rate = optimizers.learning_rate(experiment.optimizer, experiment.run.steps)
+    peak = peak_flops(devices.devices[0]) * len(devices)
+
+    def work(batch: Mapping[str, Any]) -> tuple[int, float]:
+        rows, length = objective.read(batch)
+        rows *= devices.share[1]
+        return rows * length, objective.flops(experiment.model, rows, length) / peak
+
+    return Watch(folder, metrics, progress, learning_rate, experiment.run.log_every, work)
+
+
 def _begin(
     prepared: Prepared,
     optimizer: optax.GradientTransformation,
@@ -162,7 +177,13 @@ def _begin(
     params, merged = trees.merge(new, prepared.pretrained, prepared.experiment.init_allow)
     if layers := prepared.experiment.reinit_layers:
         params = trees.restart(params, new, layers)
-        print(f"the top {layers} layers begin afresh", file=sys.stderr)
-    print(f"from {prepared.experiment.init_from}: {merged}", file=sys.stderr)
-    (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
+        _say(f"the top {layers} layers begin afresh")
+    _say(f"from {prepared.experiment.init_from}: {merged}")
+    if processes.first():
+        (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
     return devices.create(lambda params: begin(prepared, optimizer, params, rows), params), 0
+
+
+def _say(text: str) -> None:
+    if processes.first():
+        print(text, file=sys.stderr)

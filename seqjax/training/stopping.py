@@ -3,12 +3,16 @@
 """Why a run ends before its last step: nothing improves any more, or somebody asks it to."""
 
 import math
+import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
 
 
 class EarlyStopping:
@@ -42,37 +46,40 @@ class EarlyStopping:
         return bool(self._patience) and self._since >= self._patience
 
 
-class Interruption:
-    """True once SIGTERM or Ctrl-C has come."""
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    def __bool__(self) -> bool:
-        return self.signal is not None
-
-
 @contextmanager
-def interruptions() -> Iterator[Interruption]:
+def interruptions() -> Iterator[Callable[[int], bool]]:
     """While open, the first SIGTERM or Ctrl-C is only taken note of; a second one ends the program as usual.
 
-    Outside the main thread, where Python delivers no signals, it never becomes true.
+    Yields:
+      A function of the number of updates done, to be asked before each update: whether to stop here. Outside the main
+      thread, where Python delivers no signals, it never becomes true.
+
+    Of several processes one that is asked to stop tells the others, and all stop after the same update. There JAX
+    listens for SIGTERM, and no second one ends the program.
     """
-    seen = Interruption()
+    several = jax.process_count() > 1
+    seen: list[int] = []
+
+    def asked(step: int) -> bool:
+        return multihost_utils.reached_preemption_sync_point(step) if several else bool(seen)
+
     if threading.current_thread() is not threading.main_thread():
-        yield seen
+        yield asked
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGINT,) if several else (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in numbers}
 
     def note(number: int, frame: FrameType | None) -> None:
-        seen.signal = signal.Signals(number)
+        seen.append(number)
         for other, handler in before.items():
             signal.signal(other, handler)
+        if several:
+            os.kill(os.getpid(), signal.SIGTERM)  # which JAX tells the others
 
     for number in before:
         signal.signal(number, note)
     try:
-        yield seen
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqjax.errors import Diverged
 from seqjax.objectives.objective import Pairs
-from seqjax.training.logging import MetricsFile, Progress
+from seqjax.training.logging import MetricsFile, NoMetrics, Progress
 
 
 class Watch:
@@ -27,7 +27,7 @@ class Watch:
     def __init__(
         self,
         folder: Path,
-        metrics: MetricsFile,
+        metrics: MetricsFile | NoMetrics,
         progress: Progress,
         learning_rate: Callable[[int], Any],
         log_every: int,
@@ -122,7 +122,8 @@ class Watch:
         return out
 
     def _keep_evidence(self, step: int, loss: float, batch: Mapping[str, np.ndarray]) -> str:
-        path = self._folder / f"diverged-step-{step}.npz"
+        whose = f"-process-{jax.process_index()}" if jax.process_count() > 1 else ""
+        path = self._folder / f"diverged-step-{step}{whose}.npz"
         arrays: dict[str, Any] = {name: np.asarray(x) for name, x in batch.items()}
         np.savez_compressed(path, **arrays)
         return (

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small experiments on a small text, for tests of whole runs."""
 
+import atexit
 import dataclasses
 import json
 import os
 import random
+import time
 
 import jax
 
@@ -29,9 +31,12 @@ from seqjax.objectives.regression import Regression
 from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
+from seqjax.training import processes
+from seqjax.training.finish import finish
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
+from seqjax.training.watch import Watch
 
 OBJECTIVES = {
     "clm": CLM(), "mlm": MLM(), "prefix": PrefixLM(), "span": SpanCorruption(), "denoisers": Denoisers(),
@@ -126,3 +131,16 @@ def run_apart(config, folder, devices, errors):
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     jax.config.update("jax_num_cpu_devices", devices)
     train(config, folder)
+
+
+def run_joined(runs, devices, port, process, errors, pause):
+    """The main function of one of two processes: `train` of each (config, folder, until), with a pause in each step."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    jax.config.update("jax_num_cpu_devices", devices)
+    processes.connect(f"127.0.0.1:{port}", 2, process)
+    dispatched = Watch.dispatched
+    Watch.dispatched = lambda *arguments: (time.sleep(pause), dispatched(*arguments))
+    with processes.together():
+        for config, folder, until in runs:
+            finish(train(config, folder, until=until))
+    atexit._run_exitfuncs()  # which a process of multiprocessing leaves out
