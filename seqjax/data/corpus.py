@@ -9,7 +9,6 @@ order needs no replay after a restart and no agreement between hosts.
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -19,8 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from seqjax.config import unknown
 from seqjax.data.cache import cache_dir
+from seqjax.data.fields import choices_of, class_number, field, real_number
 from seqjax.data.questions import NO_ANSWER, in_tokens, located
 from seqjax.errors import UserError
 
@@ -99,8 +98,8 @@ class Corpus:
 def label_names(records: Records, reads: str) -> tuple[str, ...]:
     """Returns the names of the tags ("tags") or else the classes of the training records, sorted unless declared."""
     if reads != "tags":
-        return records.labels or tuple(sorted({_field(records, i, "label") for i in range(len(records))}))
-    names = records.labels or {tag for i in range(len(records)) for tag in _field(records, i, "tags")}
+        return records.labels or tuple(sorted({field(records[i], i, "label") for i in range(len(records))}))
+    names = records.labels or {tag for i in range(len(records)) for tag in field(records[i], i, "tags")}
     return tuple(sorted(names, key=lambda tag: (tag != "O", tag)))
 
 
@@ -192,40 +191,40 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
             if reads == "tags":
                 documents = []
                 for i in places:
-                    ids, words = _begun_words(tokenizer, _field(records, i, "words"))
-                    numbered = [_number(tag, labels, records, i) for tag in _field(records, i, "tags")]
+                    ids, words = _begun_words(tokenizer, field(records[i], i, "words"))
+                    numbered = [class_number(tag, labels, i) for tag in field(records[i], i, "tags")]
                     tags += [numbered[word] if word >= 0 else -1 for word in (*words, -1)]
                     documents.append(ids)
                 firsts += [len(ids) for ids in documents]
             elif reads == "answers":
-                texts, contexts = ([_field(records, i, name) for i in places] for name in ("text", "pair"))
+                texts, contexts = ([field(records[i], i, name) for i in places] for name in ("text", "pair"))
                 documents, questions, found = _asked(tokenizer, texts, contexts)
                 firsts += questions
                 spans += found
                 size += sum(len(text.encode()) for text in (*texts, *contexts))
                 for i, question, own in zip(places, questions, found, strict=True):
-                    _field(records, i, "answers")
+                    field(records[i], i, "answers")
                     span, missed = located(records[i], offsets, f"record {i + 1}")
                     answers.append(in_tokens(own[question:-1], *span))
                     wrong += missed
             else:
-                texts = [_field(records, i, "text") for i in places]
+                texts = [field(records[i], i, "text") for i in places]
                 size += sum(len(text.encode()) for text in texts)
                 documents = tokenizer.encode_batch(texts)
                 if reads in ("label", "choices"):
-                    numbers += [_number(_field(records, i, "label"), labels, records, i) for i in places for _ in each]
+                    numbers += [class_number(field(records[i], i, "label"), labels, i) for i in places for _ in each]
                 if reads == "number":
-                    numbers += [_float(_field(records, i, "label"), i) for i in places]
+                    numbers += [real_number(field(records[i], i, "label"), i) for i in places]
                 if reads == "choices":
                     documents = [ids for ids in documents for _ in each]
                 firsts += [len(ids) for ids in documents]
                 if reads == "choices":
                     pair = True
-                    ends = tokenizer.encode_batch([text for i in places for text in _choices(records, i, labels)])
+                    ends = tokenizer.encode_batch([text for i in places for text in choices_of(records[i], i, labels)])
                     documents = [a + b for a, b in zip(documents, ends, strict=True)]
                 elif reads == "pair" or (reads in ("label", "number") and "pair" in records[start]):
                     pair = True
-                    seconds = tokenizer.encode_batch([_field(records, i, "pair") for i in places])
+                    seconds = tokenizer.encode_batch([field(records[i], i, "pair") for i in places])
                     documents = [a + b for a, b in zip(documents, seconds, strict=True)]
             for ids in documents:
                 out.write(np.asarray([*ids, tokenizer.eos], dtype).tobytes())
@@ -279,45 +278,6 @@ def _begun_words(tokenizer: Encoder, words: list[str]) -> tuple[list[int], list[
     """Returns the tokens of words, and for each the number of the word that begins there, -1 elsewhere."""
     ids, owners = tokenizer.encode_words(words)
     return ids, [word if j == 0 or word != owners[j - 1] else -1 for j, word in enumerate(owners)]
-
-
-def _field(records: Records, index: int, name: str) -> Any:
-    record = records[index]
-    if name not in record:
-        hint = "" if name == "answers" else f"; set data.source.{name}"  # which no setting names
-        raise UserError(f"record {index + 1} has no '{name}' (it has {', '.join(record)}){hint}")
-    return record[name]
-
-
-def _number(label: str, labels: Sequence[str], records: Records, index: int) -> int:
-    if label not in labels:
-        raise UserError(
-            f"record {index + 1}: {unknown('label', str(label), list(labels))} (labels of the training data)"
-        )
-    return list(labels).index(label)
-
-
-def _float(label: str, index: int) -> float:
-    try:
-        number = float(label)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UserError(
-            f"record {index + 1}: expected a number for the label, found '{label:.60}'; choose the column with "
-            "data.source.label="
-        )
-    return number
-
-
-def _choices(records: Records, index: int, labels: Sequence[str]) -> list[str]:
-    choices = _field(records, index, "choices")
-    if len(choices) != len(labels):
-        raise UserError(
-            f"record {index + 1} has {len(choices)} choices, but {len(labels)} labels name them ({', '.join(labels)}); "
-            "set data.source.choices, or objective.labels"
-        )
-    return choices
 
 
 def _progress(batches: range, total: int) -> Iterable[int]:
