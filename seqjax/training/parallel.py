@@ -84,10 +84,12 @@ class Devices:
         self.devices = available[: config.devices or None]
         self.pmap, self.divides = config.backend == "pmap", config.backend == "mesh"
         self.sizes = config.sizes(len(self.devices))
-        shape = tuple(self.sizes.values())
-        self.mesh = Mesh(np.array(self.devices).reshape(shape), layout.AXES, axis_types=(AxisType.Auto,) * len(shape))
+        # What pmap returns lies on a mesh of one axis: a state on any other would make the second update compile anew.
+        axes = {AXIS: len(self.devices)} if self.pmap else self.sizes
+        grid = np.array(self.devices).reshape(tuple(axes.values()))
+        self.mesh = Mesh(grid, tuple(axes), axis_types=(AxisType.Auto,) * len(axes))
         self.replicated = NamedSharding(self.mesh, PartitionSpec())
-        self.rows = NamedSharding(self.mesh, PartitionSpec(layout.ROWS))
+        self.rows = NamedSharding(self.mesh, PartitionSpec(AXIS if self.pmap else layout.ROWS))
 
     def __len__(self) -> int:
         return len(self.devices)
