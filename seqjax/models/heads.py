@@ -134,11 +134,7 @@ class ClassificationHead(nn.Module):
 
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
-        x_BD = pooled(x_BLD, segments_BL, self.pool)
-        if self.pooler:
-            x_BD = jnp.tanh(Linear(x_BD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BD))
-        x_BD = nn.Dropout(self.dropout, deterministic=not train)(x_BD)
-        return Linear(self.labels, kernel_init=self.kernel_init, name="output")(x_BD)
+        return _scores(self, pooled(x_BLD, segments_BL, self.pool), self.labels, train)
 
 
 class ChoiceHead(nn.Module):
@@ -156,10 +152,15 @@ class ChoiceHead(nn.Module):
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         x_BKD = pooled_segments(x_BLD, segments_BL, self.choices, self.pool)
-        if self.pooler:
-            x_BKD = jnp.tanh(Linear(x_BKD.shape[-1], kernel_init=self.kernel_init, name="pooler")(x_BKD))
-        x_BKD = nn.Dropout(self.dropout, deterministic=not train)(x_BKD)
-        return Linear(1, kernel_init=self.kernel_init, name="output")(x_BKD)[:, :, 0]
+        return _scores(self, x_BKD, 1, train)[:, :, 0]
+
+
+def _scores(head: ClassificationHead | ChoiceHead, x: jax.Array, outputs: int, train: bool) -> jax.Array:
+    """Returns what the layers of a head, which are made in its scope, score of pooled states [..., D]."""
+    if head.pooler:
+        x = jnp.tanh(Linear(x.shape[-1], kernel_init=head.kernel_init, name="pooler")(x))
+    x = nn.Dropout(head.dropout, deterministic=not train)(x)
+    return Linear(outputs, kernel_init=head.kernel_init, name="output")(x)
 
 
 class EmbeddingHead(nn.Module):
