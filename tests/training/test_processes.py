@@ -147,7 +147,8 @@ def test_a_process_is_lost_and_another_asked_to_stop(parallel, lost, spec, tmp_p
         pair.signal_at(13, lost, signal.SIGKILL)
         codes, said = pair.ended(processes.HEARTBEAT_SECONDS + 30)
     assert codes[lost] == -signal.SIGKILL and codes[1 - lost] not in (0, None), said
-    assert processes.LOST in said[1 - lost] and "Traceback" not in said[1 - lost]
+    assert said[1 - lost].rstrip().endswith(processes.LOST)  # the last word, whatever Orbax's threads log before
+    assert "training/run.py" not in said[1 - lost]  # no traceback of ours
     assert checkpoint.steps(broken)
     with Pair([(config, broken, None)], tmp_path, pause=PAUSE) as pair:
         pair.signal_at(20, lost, signal.SIGTERM)
