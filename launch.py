@@ -42,9 +42,10 @@ def _call(arguments: list[str] | None) -> int:
         return 0
     from seqjax import commands
     from seqjax.errors import FILES, Diverged, UserError
-    from seqjax.training.environment import keep_compiled_programs
+    from seqjax.training.environment import keep_compiled_programs, say_choices
 
     keep_compiled_programs()
+    say_choices()
     try:
         result, text = commands.COMMANDS[command](**options)
     except (UserError, Diverged, OSError) as error:

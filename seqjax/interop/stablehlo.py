@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from seqjax.models.model import Model
+from seqjax.models.model import Model, portable
 from seqjax.types import Params
 
 PROGRAM, SIGNATURE = "model.stablehlo", "signature.json"
@@ -28,7 +28,7 @@ def write_program(folder: Path, model: Model, params: Params) -> dict[str, Any]:
     Rows, length and length of the source are free. Inputs: "tokens"; "segments" (0 at padding); "token_types" where the
     model has them; "source" and "source_segments" for an encoder-decoder. The output is "logits", float32.
     """
-    config: Any = model.trunk.config
+    config, model = model.trunk.config, portable(model)
     names = {"segments": "segments_BL"}
     if getattr(config, "token_types", 0):
         names["token_types"] = "token_types_BL"

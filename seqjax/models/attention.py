@@ -4,29 +4,41 @@
 
 import math
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from seqjax.models import kernels
 from seqjax.models.cache import KVCache
 from seqjax.models.constrain import constrain
 from seqjax.models.layers import Linear, contract
+from seqjax.models.masks import Mask
 from seqjax.models.positions import rotary
 
 MAPS = "attention_maps"  # the collection of variables in which `show` leaves them
 MASKED = -0.7 * float(jnp.finfo(jnp.float32).max)  # finite: a row with no key gives a uniform softmax, never a NaN
 
 
+class Rows(Protocol):
+    """An array [B, N, L, S], or one that broadcasts to it, of which some queries at a time are written out."""
+
+    def rows(self, first: jax.Array | int, count: int) -> jax.Array:
+        """Returns [B, N, count, S] from query `first` on."""
+
+
 def attend(
     q_BLNH: jax.Array,
     k_BSMH: jax.Array,
     v_BSMH: jax.Array,
-    bias: jax.Array | None = None,
-    mask: jax.Array | None = None,
+    bias: jax.Array | Rows | None = None,
+    mask: jax.Array | Mask | None = None,
     dropout_key: jax.Array | None = None,
     dropout: float = 0.0,
     scale: float | None = None,
+    kernel: str = "auto",
 ) -> jax.Array:
     """Scaled dot-product attention (Vaswani et al. 2017, eq. 1); scores and softmax in float32.
 
@@ -38,44 +50,74 @@ def attend(
       k_BSMH: keys of M heads, where M divides N.
       v_BSMH: values.
       bias: added to the scaled scores, broadcastable to [B, N, L, S].
-      mask: bool, True = may attend, broadcastable to [B, N, L, S].
+      mask: a description, or bool, True = may attend, broadcastable to [B, N, L, S].
       dropout_key: where given, attention weights are dropped with probability `dropout`.
       dropout: probability.
       scale: of the scores; 1 / sqrt(H) by default.
+      kernel: see `seqjax.models.kernels.choose`; all give the same numbers, but for what is dropped, and but for
+        queries at padding.
 
     Returns:
       [B, L, N, H] in the type of the values.
+
+    Raises:
+      UserError: the kernel asked for cannot do this.
     """
-    weights_BNLS = attention_weights(q_BLNH, k_BSMH, bias, mask, scale)
-    if dropout_key is not None and dropout > 0.0:
-        kept = jax.random.bernoulli(dropout_key, 1.0 - dropout, weights_BNLS.shape)
-        weights_BNLS = jnp.where(kept, weights_BNLS / (1.0 - dropout), 0.0)
-    batch, heads, length, source = weights_BNLS.shape
-    kv_heads = k_BSMH.shape[2]
-    weights = weights_BNLS.astype(v_BSMH.dtype).reshape(batch, kv_heads, heads // kv_heads, length, source)
-    y_BLMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
-    return y_BLMGH.astype(v_BSMH.dtype).reshape(q_BLNH.shape)
+    length = q_BLNH.shape[1]
+    dropping = dropout_key is not None and dropout > 0.0
+    case = kernels.case_of(q_BLNH, k_BSMH, mask, bias is not None, dropping)
+    chosen = kernels.choose(case, kernel)
+    kernels.announce(chosen, case)
+    if chosen in ("splash", "cudnn"):
+        assert mask is None or isinstance(mask, Mask)
+        fused = kernels.splash if chosen == "splash" else kernels.cudnn
+        return fused(q_BLNH, k_BSMH, v_BSMH, mask, 1.0 / math.sqrt(q_BLNH.shape[-1]) if scale is None else scale)
+
+    def read(first: jax.Array | int, count: int) -> jax.Array:
+        part_BQNH = _rows(q_BLNH, first, count, axis=1)
+        weights_BNQS = attention_weights(part_BQNH, k_BSMH, _rows(bias, first, count), _rows(mask, first, count), scale)
+        if dropout_key is not None and dropout > 0.0:
+            key = dropout_key if count == length else jax.random.fold_in(dropout_key, first)
+            kept = jax.random.bernoulli(key, 1.0 - dropout, weights_BNQS.shape)
+            weights_BNQS = jnp.where(kept, weights_BNQS / (1.0 - dropout), 0.0)
+        batch, heads, _, source = weights_BNQS.shape
+        kv_heads = k_BSMH.shape[2]
+        weights = weights_BNQS.astype(v_BSMH.dtype).reshape(batch, kv_heads, heads // kv_heads, count, source)
+        y_BQMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
+        return y_BQMGH.astype(v_BSMH.dtype).reshape(part_BQNH.shape)
+
+    return kernels.chunked(read, length) if chosen == "chunked" else read(0, length)
+
+
+def _rows(x: Any, first: jax.Array | int, count: int, axis: int = 2) -> Any:
+    """Returns what concerns `count` queries from query `first` on of an array, of a description, or of nothing."""
+    if x is None:
+        return None
+    if not isinstance(x, jax.Array | np.ndarray):
+        return x.rows(first, count)
+    return x if x.shape[axis] in (1, count) else jax.lax.dynamic_slice_in_dim(x, first, count, axis)
 
 
 def attention_weights(
     q_BLNH: jax.Array,
     k_BSMH: jax.Array,
-    bias: jax.Array | None = None,
-    mask: jax.Array | None = None,
+    bias: jax.Array | Rows | None = None,
+    mask: jax.Array | Mask | None = None,
     scale: float | None = None,
 ) -> jax.Array:
     """Returns the weights of `attend`, float32 [B, N, L, S], before dropout; see there for the arguments."""
     batch, length, heads, head_width = q_BLNH.shape
+    bias_BNLS, mask_BNLS = _rows(bias, 0, length), _rows(mask, 0, length)
     kv_heads = k_BSMH.shape[2]
     q_BLMGH = q_BLNH.reshape(batch, length, kv_heads, heads // kv_heads, head_width)
     scores = contract("BLMGH,BSMH->BMGLS", q_BLMGH, k_BSMH, q_BLNH.dtype)
     scores_BNLS = scores.reshape(batch, heads, length, k_BSMH.shape[1])
     if scale != 1.0:
         scores_BNLS = scores_BNLS * (1.0 / math.sqrt(head_width) if scale is None else scale)
-    if bias is not None:
-        scores_BNLS = scores_BNLS + bias
-    if mask is not None:
-        scores_BNLS = jnp.where(mask, scores_BNLS, MASKED)
+    if bias_BNLS is not None:
+        scores_BNLS = scores_BNLS + bias_BNLS
+    if mask_BNLS is not None:
+        scores_BNLS = jnp.where(mask_BNLS, scores_BNLS, MASKED)
     return jax.nn.softmax(scores_BNLS, axis=-1)
 
 
@@ -96,6 +138,7 @@ class _MultiHead(nn.Module):
     head_width: int
     scale: float | None
     dropout: float
+    kernel: str
     use_bias: bool
     dtype: jnp.dtype
     kernel_init: nn.initializers.Initializer
@@ -114,13 +157,14 @@ class _MultiHead(nn.Module):
         q_BLNH: jax.Array,
         keys: KVCache,
         bias: jax.Array | None,
-        mask_B1LS: jax.Array | None,
+        mask: Mask | None,
         train: bool,
     ) -> jax.Array:
         """Returns what the queries read, projected to [B, L, width]."""
         key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
-        show(self, lambda: attention_weights(q_BLNH, keys.k_BSNH, bias, mask_B1LS, self.scale))
-        y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask_B1LS, key, self.dropout, self.scale)
+        show(self, lambda: attention_weights(q_BLNH, keys.k_BSNH, bias, mask, self.scale))
+        kernel = "auto" if self.is_initializing() else self.kernel  # which has other shapes, and may have other devices
+        y_BLNH = attend(q_BLNH, keys.k_BSNH, keys.v_BSNH, bias, mask, key, self.dropout, self.scale, kernel)
         y = constrain(y_BLNH, "BLNH").reshape(*q_BLNH.shape[:2], self.heads * self.head_width)
         return Linear(width, self.use_bias, self.dtype, self.output_init, name="output")(y)
 
@@ -138,7 +182,7 @@ class Attention(_MultiHead):
         cache: KVCache | None,
         slot: jax.Array | int,
         bias: jax.Array | None,
-        mask_B1LS: jax.Array,
+        mask: Mask,
         train: bool,
     ) -> tuple[jax.Array, KVCache | None]:
         q_BLNH = self._project("query", x_BLD, self.heads, "BLNH")
@@ -149,7 +193,7 @@ class Attention(_MultiHead):
         keys = KVCache(k_BLMH, v_BLMH)
         if cache is not None:
             keys = cache = cache.write(k_BLMH, v_BLMH, slot)
-        return self._read(x_BLD.shape[-1], q_BLNH, keys, bias, mask_B1LS, train), cache
+        return self._read(x_BLD.shape[-1], q_BLNH, keys, bias, mask, train), cache
 
 
 class CrossAttention(_MultiHead):
@@ -164,7 +208,7 @@ class CrossAttention(_MultiHead):
         x_BLD: jax.Array,
         source_BSD: jax.Array | None,
         cache: KVCache | None,
-        mask_B1LS: jax.Array | None,
+        mask: Mask | None,
         train: bool,
     ) -> tuple[jax.Array, KVCache]:
         q_BLNH = self._project("query", x_BLD, self.heads, "BLNH")
@@ -172,4 +216,4 @@ class CrossAttention(_MultiHead):
             k_BSMH, v_BSMH = (self._project(name, source_BSD, self.kv_heads, "BSMH") for name in ("key", "value"))
             cache = KVCache(k_BSMH, v_BSMH)
         assert cache is not None, "a decoder needs the states of its source, or a carry that holds their projections"
-        return self._read(x_BLD.shape[-1], q_BLNH, cache, None, mask_B1LS, train), cache
+        return self._read(x_BLD.shape[-1], q_BLNH, cache, None, mask, train), cache

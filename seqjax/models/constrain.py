@@ -9,22 +9,27 @@ letters its mesh divides. Without these the compiler may keep whole activations 
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """What a mesh does to activations.
+    """What the devices of a program do to activations.
 
     Attributes:
+      platform: of the devices, "cpu", "gpu" or "tpu".
       put: (array, letters of its axes) -> the array, divided.
-      divided: the letters that it divides.
+      divided: the letters that a mesh divides.
+      each: (function of arrays, letters of their axes, letters of its result's) -> the same function, which each device
+        applies to its own parts.
     """
 
-    put: Callable[[jax.Array, str], jax.Array]
-    divided: frozenset[str]
+    platform: str
+    put: Callable[[jax.Array, str], jax.Array] = lambda x, letters: x
+    divided: frozenset[str] = frozenset()
+    each: Callable[[Callable[..., jax.Array], Sequence[str], str], Callable[..., jax.Array]] = lambda f, *letters: f
 
 
 _active: contextvars.ContextVar[Places | None] = contextvars.ContextVar("places", default=None)
@@ -45,6 +50,11 @@ def divided(letter: str) -> bool:
     """Returns whether a mesh is active that divides this axis, which then must not be merged into another."""
     places = _active.get()
     return places is not None and letter in places.divided
+
+
+def active() -> Places | None:
+    """Returns what is known of the devices that the function being traced is for; None in a notebook's own `jit`."""
+    return _active.get()
 
 
 @contextlib.contextmanager

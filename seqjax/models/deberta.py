@@ -16,10 +16,10 @@ import jax.numpy as jnp
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
-from seqjax.models import masks
 from seqjax.models.constrain import constrain
 from seqjax.models.disentangled import DisentangledAttention, relative_rows
 from seqjax.models.layers import ACTIVATIONS, MLP, REMAT, Embed, Linear, rematerialised
+from seqjax.models.masks import Mask
 from seqjax.models.positions import from_segments
 from seqjax.models.transformer_config import DTYPES
 
@@ -57,11 +57,12 @@ class DebertaConfig:
     head_transform: bool = True  # dense, activation and layer norm before the output layer
     head_bias: bool = True
     dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
+    attention_kernel: str = "auto"  # "auto", "plain" or "chunked"; see seqjax.models.kernels
     remat: str = "none"  # what the backward pass computes anew of a layer: "none", "dots" (all but products) or "full"
 
     def __post_init__(self) -> None:
         choices = {"activation": ACTIVATIONS, "conv_activation": ACTIVATIONS, "dtype": DTYPES, "remat": REMAT}
-        require_choice(self, "model", choices)
+        require_choice(self, "model", choices | {"attention_kernel": ("auto", "plain", "chunked")})
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
         require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "embed_width"), 0)
         require(self, "model", ("relative_span", "relative_buckets", "conv_width", "mask_decoder_layers"), 0)
@@ -104,7 +105,7 @@ class DebertaLayer(nn.Module):
         states_BLD: jax.Array,
         relative_RD: jax.Array | None,
         rows_BLS: jax.Array | None,
-        mask_B1LS: jax.Array,
+        mask: Mask,
         train: bool,
     ) -> jax.Array:
         c, dtype = self.config, DTYPES[self.config.dtype]
@@ -112,9 +113,18 @@ class DebertaLayer(nn.Module):
         init = nn.initializers.normal(c.init_std)
         drop = nn.Dropout(c.dropout, deterministic=not train)
         attention = DisentangledAttention(
-            c.heads, c.c2p, c.p2c, c.share_position_keys, c.key_bias, c.dropout, dtype, init, name="attention"
+            c.heads,
+            c.c2p,
+            c.p2c,
+            c.share_position_keys,
+            c.key_bias,
+            c.dropout,
+            c.attention_kernel,
+            dtype,
+            init,
+            name="attention",
         )
-        y_BLD = attention(x_BLD, states_BLD, relative_RD, rows_BLS, mask_B1LS, train)
+        y_BLD = attention(x_BLD, states_BLD, relative_RD, rows_BLS, mask, train)
         x_BLD = _norm(c, "attention_norm")(x_BLD + drop(y_BLD))
         mlp = MLP(c.mlp_width, c.activation, False, 0.0, True, dtype, init, init, name="mlp")
         return constrain(_norm(c, "mlp_norm")(x_BLD + drop(mlp(x_BLD, train))), "BLD")
@@ -201,7 +211,7 @@ class Deberta(nn.Module):
             relative_RD = constrain(self.relative.embedding.astype(DTYPES[c.dtype]), "")
             relative_RD = self.relative_norm(relative_RD) if c.relative_norm else relative_RD
             rows_BLS = relative_rows(positions_BL, positions_BL, c.span, c.relative_buckets)
-        every = (relative_RD, rows_BLS, masks.same_segment(segments_BL, segments_BL), train)
+        every = (relative_RD, rows_BLS, Mask(segments_BL, segments_BL), train)
 
         for i, layer in enumerate(self.layer[:-1] if c.mask_decoder_layers else self.layer):
             x_BLD = layer(x_BLD, x_BLD, *every)

@@ -5,6 +5,7 @@
 R counts the rows of the table of relative positions: twice the span k of the paper, or twice the buckets of DeBERTa v2.
 """
 
+import dataclasses
 import math
 
 import flax.linen as nn
@@ -15,6 +16,7 @@ import numpy as np
 from seqjax.models.attention import attend, attention_weights, show
 from seqjax.models.constrain import constrain
 from seqjax.models.layers import Linear, contract
+from seqjax.models.masks import Mask
 
 
 def log_buckets(distance: jax.Array, count: int, longest: int) -> jax.Array:
@@ -47,18 +49,47 @@ def relative_rows(positions_BL: jax.Array, positions_BS: jax.Array, span: int, b
     return jnp.clip(distance_BLS + half, 0, 2 * half - 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class RelativeScores:
+    """The content-to-position and position-to-content terms of eq. 4, [B, N, L, S], some queries at a time.
+
+    Each content vector meets each row of the table once, in a matrix product; every pair then picks its own row.
+    Departs from eq. 4 as the published code does: both terms read row delta(i, j), where the paper has delta(j, i) in
+    the second.
+
+    Attributes:
+      c2p_BNLR: queries of the content by keys of the relative positions; None leaves the term out.
+      p2c_BNSR: keys of the content by queries of the relative positions; None leaves the term out.
+      rows_BLS: from `relative_rows`.
+      scale: of both.
+    """
+
+    c2p_BNLR: jax.Array | None
+    p2c_BNSR: jax.Array | None
+    rows_BLS: jax.Array
+    scale: float = 1.0
+
+    def rows(self, first: jax.Array | int, count: int) -> jax.Array:
+        """Returns float32 [B, N, count, S]: the scores of `count` queries from query `first` on."""
+        rows_BQS = jax.lax.dynamic_slice_in_dim(self.rows_BLS, first, count, axis=1)
+        scores_BNQS = jnp.zeros((), jnp.float32)
+        if self.c2p_BNLR is not None:
+            c2p_BNQR = jax.lax.dynamic_slice_in_dim(self.c2p_BNLR, first, count, axis=2)
+            scores_BNQS += _pick(c2p_BNQR, rows_BQS)
+        if self.p2c_BNSR is not None:
+            scores_BNQS += _pick(self.p2c_BNSR, rows_BQS.swapaxes(1, 2)).swapaxes(2, 3)
+        return scores_BNQS * self.scale
+
+
 def relative_scores(
     q_BLNH: jax.Array,
     k_BSNH: jax.Array,
     position_key_RNH: jax.Array | None,
     position_query_RNH: jax.Array | None,
     rows_BLS: jax.Array,
-) -> jax.Array:
-    """Returns float32 [B, N, L, S]: the content-to-position and position-to-content terms of eq. 4, not scaled.
-
-    Each content vector meets each row of the table once, in a matrix product; every pair then picks its own row.
-    Departs from eq. 4 as the published code does: both terms read row delta(i, j), where the paper has delta(j, i) in
-    the second.
+    scale: float = 1.0,
+) -> RelativeScores:
+    """Returns the two terms of content and position.
 
     Args:
       q_BLNH: queries of the content.
@@ -66,15 +97,14 @@ def relative_scores(
       position_key_RNH: keys of the relative positions; None leaves the content-to-position term out.
       position_query_RNH: queries of the relative positions; None leaves the position-to-content term out.
       rows_BLS: from `relative_rows`.
+      scale: of the scores.
     """
-    scores_BNLS = jnp.zeros((q_BLNH.shape[0], q_BLNH.shape[2], *rows_BLS.shape[1:]), jnp.float32)
+    c2p_BNLR = p2c_BNSR = None
     if position_key_RNH is not None:
-        every_BNLR = contract("BLNH,RNH->BNLR", q_BLNH, position_key_RNH, q_BLNH.dtype)
-        scores_BNLS += _pick(every_BNLR, rows_BLS)
+        c2p_BNLR = contract("BLNH,RNH->BNLR", q_BLNH, position_key_RNH, q_BLNH.dtype)
     if position_query_RNH is not None:
-        every_BNSR = contract("BSNH,RNH->BNSR", k_BSNH, position_query_RNH, k_BSNH.dtype)
-        scores_BNLS += _pick(every_BNSR, rows_BLS.swapaxes(1, 2)).swapaxes(2, 3)
-    return scores_BNLS
+        p2c_BNSR = contract("BSNH,RNH->BNSR", k_BSNH, position_query_RNH, k_BSNH.dtype)
+    return RelativeScores(c2p_BNLR, p2c_BNSR, rows_BLS, scale)
 
 
 def _pick(every_BNLR: jax.Array, rows_BLS: jax.Array) -> jax.Array:
@@ -94,6 +124,7 @@ class DisentangledAttention(nn.Module):
     share_keys: bool  # v2: positions go through the projections of the content
     key_bias: bool  # v2; the keys of v1, of content and of positions, have none
     dropout: float
+    kernel: str
     dtype: jnp.dtype
     kernel_init: nn.initializers.Initializer
 
@@ -104,7 +135,7 @@ class DisentangledAttention(nn.Module):
         states_BSD: jax.Array,
         relative_RD: jax.Array | None,
         rows_BLS: jax.Array | None,
-        mask_B1LS: jax.Array,
+        mask: Mask,
         train: bool,
     ) -> jax.Array:
         width = x_BLD.shape[-1]
@@ -128,8 +159,8 @@ class DisentangledAttention(nn.Module):
                 position_key = split((key if self.share_keys else linear("position_key", self.key_bias))(relative_RD))
             if self.p2c:
                 position_query = split((query if self.share_keys else linear("position_query"))(relative_RD))
-            bias = relative_scores(q_BLNH, k_BSNH, position_key, position_query, rows_BLS) * scale
+            bias = relative_scores(q_BLNH, k_BSNH, position_key, position_query, rows_BLS, scale)
         dropout_key = self.make_rng("dropout") if train and self.dropout > 0.0 else None
-        show(self, lambda: attention_weights(q_BLNH, k_BSNH, bias, mask_B1LS, scale))
-        y_BLNH = attend(q_BLNH, k_BSNH, v_BSNH, bias, mask_B1LS, dropout_key, self.dropout, scale)
+        show(self, lambda: attention_weights(q_BLNH, k_BSNH, bias, mask, scale))
+        y_BLNH = attend(q_BLNH, k_BSNH, v_BSNH, bias, mask, dropout_key, self.dropout, scale, self.kernel)
         return linear("output")(constrain(y_BLNH, "BLNH").reshape(x_BLD.shape))

@@ -23,7 +23,7 @@ class Scored(NamedTuple):
 
     score: Callable[[jax.Array, Any], Any]  # (logits [..., V], targets [...]) -> arrays [...]
     targets: Any  # ids [B, L], or [B, P] where places are gathered
-    chunk: int = 0  # places whose logits exist at a time; 0: all
+    chunk: int = 0  # places of a batch whose logits exist at a time; 0: all
 
     def options(self) -> dict[str, Any]:
         """Returns the keyword arguments of the model's call."""
@@ -81,23 +81,33 @@ class VocabularyHead(nn.Module):
         x = x.astype(self.dtype)
         if scored is None and divided("L"):
             return logits(x, "BL" if gather_BP is None else "BP")
-        x_ND = x.reshape(-1, width)
         if scored is None:
-            return logits(x_ND, "B").reshape(*x.shape[:-1], self.vocab_size)
-        out = _in_chunks(lambda x_ND, targets_N: scored.score(logits(x_ND, "B"), targets_N), scored, x_ND)
-        return jax.tree.map(lambda y: y.reshape(x.shape[:-1]), out)
+            return logits(x.reshape(-1, width), "B").reshape(*x.shape[:-1], self.vocab_size)
+        return _in_chunks(lambda x_ND, targets_N: scored.score(logits(x_ND, "B"), targets_N), scored, x)
 
 
-def _in_chunks(score: Callable[[jax.Array, jax.Array], Any], scored: Scored, x_ND: jax.Array) -> Any:
-    """Returns score(x, targets), `chunk` places at a time, each computed anew for its gradient."""
-    targets_N, count, chunk = jnp.asarray(scored.targets).reshape(-1), x_ND.shape[0], scored.chunk
-    if chunk >= count:
-        return score(x_ND, targets_N)
-    missing = -count % chunk
-    inputs = (jnp.pad(x_ND, [(0, missing), (0, 0)]), jnp.pad(targets_N, [(0, missing)]))
-    chunks = jax.tree.map(lambda x: x.reshape(-1, chunk, *x.shape[1:]), inputs)
-    out = jax.lax.map(jax.checkpoint(lambda pair: score(*pair)), chunks)
-    return jax.tree.map(lambda y: y.reshape(-1)[:count], out)
+def _in_chunks(score: Callable[[jax.Array, jax.Array], Any], scored: Scored, x_BLD: jax.Array) -> Any:
+    """Returns score(x, targets), [B, L], about `chunk` places at a time, each computed anew for its gradient.
+
+    A chunk has places of all rows, so that devices which divide the rows divide each chunk.
+    """
+    targets_BL, (rows, length) = jnp.asarray(scored.targets), x_BLD.shape[:2]
+    size = min(length, max(1, scored.chunk // rows))
+    many = -(-length // size)
+
+    def chunks(x: jax.Array) -> jax.Array:
+        padded = jnp.pad(x, [(0, 0), (0, many * size - length)] + [(0, 0)] * (x.ndim - 2))
+        return padded.reshape(rows, many, size, *x.shape[2:]).swapaxes(0, 1)
+
+    def score_chunk(pair: tuple[jax.Array, jax.Array]) -> Any:
+        x_BCD, targets_BC = pair
+        out = score(x_BCD.reshape(-1, x_BCD.shape[-1]), targets_BC.reshape(-1))
+        return jax.tree.map(lambda y: y.reshape(rows, size), out)
+
+    if many == 1:
+        return score_chunk((x_BLD, targets_BL))
+    out = jax.lax.map(jax.checkpoint(score_chunk), (chunks(x_BLD), chunks(targets_BL)))
+    return jax.tree.map(lambda y_CBS: y_CBS.swapaxes(0, 1).reshape(rows, -1)[:, :length], out)
 
 
 def pooled(x_BLD: jax.Array, segments_BL: jax.Array, pool: str) -> jax.Array:

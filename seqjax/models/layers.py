@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from seqjax.models.constrain import constrain, divided
 
@@ -21,10 +22,11 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
+PRODUCT = "product"  # the name of what is dear to compute anew: products with weights, and what a kernel reads
 # What the backward pass finds stored of a block, by name; the rest it computes anew.
 REMAT: dict[str, Callable[..., bool] | None] = {
     "none": jax.checkpoint_policies.everything_saveable,
-    "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,  # products with weights, not those of attention
+    "dots": jax.checkpoint_policies.save_only_these_names(PRODUCT),
     "full": None,
 }
 
@@ -125,7 +127,7 @@ class Linear(nn.Module):
         if self.use_bias:
             bias_F = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
             y = y + jnp.expand_dims(bias_F, range(y.ndim - 1))
-        return y.astype(self.dtype).reshape(*x.shape[:-1], self.features)
+        return checkpoint_name(y.astype(self.dtype).reshape(*x.shape[:-1], self.features), PRODUCT)
 
 
 class Embed(nn.Embed):

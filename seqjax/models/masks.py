@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may attend to whom, as pure functions of segments; True means "may attend"."""
 
+import dataclasses
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -24,3 +27,35 @@ def with_prefix(mask_11LS: jax.Array, key_prefix_BS: jax.Array) -> jax.Array:
     Together with `same_segment` a prefix reads both ways and the rest one way (Raffel et al. 2020, section 3.2.1).
     """
     return mask_11LS | (key_prefix_BS > 0)[:, None, None, :]
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("queries_BL", "keys_BS", "start", "prefix_BS"),
+    meta_fields=("causal",),
+)
+@dataclasses.dataclass(frozen=True)
+class Mask:
+    """A mask described, not written out: some kernels read the description, others a few rows at a time.
+
+    Attributes:
+      queries_BL: segments of the queries.
+      keys_BS: segments of the keys.
+      causal: keys after the query are hidden.
+      start: the place among the keys where query 0 stands; None: queries and keys are the same places.
+      prefix_BS: above 0 where a key is seen from anywhere, even so.
+    """
+
+    queries_BL: jax.Array
+    keys_BS: jax.Array
+    causal: bool = False
+    start: jax.Array | int | None = None
+    prefix_BS: jax.Array | None = None
+
+    def rows(self, first: jax.Array | int, count: int) -> jax.Array:
+        """Returns bool [B, 1, count, S]: the mask of `count` queries from query `first` on."""
+        mask = same_segment(jax.lax.dynamic_slice_in_dim(self.queries_BL, first, count, axis=1), self.keys_BS)
+        if not self.causal:
+            return mask
+        before = causal(count, self.keys_BS.shape[1], first + (0 if self.start is None else self.start))
+        return mask & (before if self.prefix_BS is None else with_prefix(before, self.prefix_BS))

@@ -132,6 +132,14 @@ def encoder_alone(config: TransformerConfig, params: Params) -> tuple[Transforme
     return dataclasses.replace(config, decoder_layers=0, causal=False), dict(params) | {"trunk": parts | dict(encoder)}
 
 
+def portable(model: Model) -> Model:
+    """Returns the same model with plain attention: a program of it runs on any platform, at lengths not yet known."""
+    config: Any = model.trunk.config
+    if not hasattr(config, "attention_kernel"):
+        return model
+    return model.clone(trunk=model.trunk.clone(config=dataclasses.replace(config, attention_kernel="plain")))
+
+
 def training_flops(config: ModelConfig, rows: int, length: int, predictions: int) -> float:
     """Returns the model FLOPs of one update: forward and backward, nothing recomputed counted.
 

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from seqjax.errors import UserError
-from seqjax.models import masks
 from seqjax.models.attention import MAPS, Attention, CrossAttention
 from seqjax.models.cache import KVCache, TransformerCarry, empty_cache
 from seqjax.models.constrain import constrain
 from seqjax.models.layers import MLP, Embed, Linear, rematerialised
+from seqjax.models.masks import Mask
 from seqjax.models.positions import RelativeBias, from_segments, sinusoids
 from seqjax.models.transformer_config import DTYPES, TransformerConfig
 
@@ -34,12 +34,12 @@ class Block(nn.Module):
         positions_BL: jax.Array,
         slot: jax.Array | int,
         bias: jax.Array | None,
-        mask_B1LS: jax.Array,
+        mask: Mask,
         source_BSD: jax.Array | None,
-        source_mask_B1LS: jax.Array | None,
+        source_mask: Mask | None,
         train: bool,
     ) -> tuple[jax.Array, tuple[KVCache | None, KVCache | None]]:
-        c = self.config
+        c, caching = self.config, cache is not None
         init = nn.initializers.normal(c.init_std)
         residual_std = c.init_std / (2 * c.layers) ** 0.5 if c.scale_residual_init else c.init_std
         shared: dict[str, Any] = {
@@ -54,9 +54,9 @@ class Block(nn.Module):
             "head_width": c.each_head,
             "scale": None if c.scale_scores else 1.0,
             "dropout": c.dropout,
+            "kernel": "auto" if caching else c.attention_kernel,
         }
         drop = nn.Dropout(c.dropout, deterministic=not train)
-        caching = cache is not None
 
         def residual(x_BLD: jax.Array, name: str, layer: Any) -> tuple[jax.Array, Any]:
             """Adds layer(x), with a norm before or after; `layer` also returns something to keep."""
@@ -69,12 +69,12 @@ class Block(nn.Module):
         rotary_base = c.rotary_base if c.positions == "rotary" else None
         attention = Attention(**heads, rotary_base=rotary_base, **shared, name="attention")
         x_BLD, cache = residual(
-            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask_B1LS, train)
+            x_BLD, "attention", lambda x: attention(x, positions_BL, cache, slot, bias, mask, train)
         )
         if self.crossed:
             cross = CrossAttention(**heads, **shared, name="cross_attention")
             x_BLD, source_cache = residual(
-                x_BLD, "cross_attention", lambda x: cross(x, source_BSD, source_cache, source_mask_B1LS, train)
+                x_BLD, "cross_attention", lambda x: cross(x, source_BSD, source_cache, source_mask, train)
             )
         mlp_dropout = c.dropout if c.inner_dropout else 0.0
         mlp = MLP(c.mlp_width, c.activation, c.gated, mlp_dropout, **shared, name="mlp")
@@ -138,22 +138,17 @@ class Stack(nn.Module):
             slot = carry.slot
             segments_BS = jax.lax.dynamic_update_slice_in_dim(carry.segments_BS, segments_BL, slot, axis=1)
             source_segments_BS = carry.source_segments_BS
-        mask_B1LS = masks.same_segment(segments_BL, segments_BS)
-        if self.causal:
-            causal = masks.causal(length, segments_BS.shape[1], slot)
-            if prefix_BL is not None:
-                prefix_BS = prefix_BL
-                if carry is not None:
-                    nothing_BS = jnp.zeros_like(segments_BS)
-                    prefix_BS = jax.lax.dynamic_update_slice_in_dim(nothing_BS, prefix_BL, slot, axis=1)
-                causal = masks.with_prefix(causal, prefix_BS)
-            mask_B1LS = mask_B1LS & causal
-        source_mask = None if source_segments_BS is None else masks.same_segment(segments_BL, source_segments_BS)
+        prefix_BS = prefix_BL
+        if prefix_BL is not None and carry is not None:
+            nothing_BS = jnp.zeros_like(segments_BS)
+            prefix_BS = jax.lax.dynamic_update_slice_in_dim(nothing_BS, prefix_BL, slot, axis=1)
+        mask = Mask(segments_BL, segments_BS, self.causal, None if carry is None else slot, prefix_BS)
+        source_mask = None if source_segments_BS is None else Mask(segments_BL, source_segments_BS)
         bias = self.relative_bias(length, segments_BS.shape[1], slot) if c.positions == "relative" else None
 
         own: Any = None if carry is None else carry.layers
         sources: Any = None if carry is None else carry.sources
-        every = (positions_BL, slot, bias, mask_B1LS, source_BSD, source_mask, train)
+        every = (positions_BL, slot, bias, mask, source_BSD, source_mask, train)
         if c.scan:
             x_BLD, (own, sources) = self.layers(x_BLD, own, sources, *every)
         else:

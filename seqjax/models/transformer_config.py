@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
+from seqjax.models import kernels
 from seqjax.models.layers import ACTIVATIONS, REMAT
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -53,6 +54,7 @@ class TransformerConfig:
     head_bias: bool = False
     dtype: str = "float32"  # of the arithmetic; parameters, softmax and loss stay float32
     scan: bool = False  # one compiled block run over stacked parameters, instead of a loop
+    attention_kernel: str = "auto"  # "auto", "plain", "chunked", "cudnn" or "splash"; see seqjax.models.kernels
     remat: str = "none"  # what the backward pass computes anew of a block: "none", "dots" (all but products) or "full"
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class TransformerConfig:
             "activation": tuple(ACTIVATIONS),
             "dtype": tuple(DTYPES),
             "remat": tuple(REMAT),
+            "attention_kernel": kernels.NAMES,
         }
         require_choice(self, "model", choices)
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)

@@ -3,6 +3,7 @@
 """What a run ran on, so that a difference can be traced to its ingredient."""
 
 import hashlib
+import logging
 import os
 import platform
 import subprocess
@@ -69,6 +70,15 @@ def keep_compiled_programs() -> None:
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         kind = hashlib.sha256(f"{platform.machine()} {_processor()}".encode()).hexdigest()[:12]
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs" / kind))
+
+
+def say_choices() -> None:
+    """Shows on stderr what the library logs of its choices; see `seqjax.models.kernels.announce`."""
+    logger = logging.getLogger("seqjax")
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
 
 
 def take_huge_pages() -> None:

@@ -5,7 +5,7 @@
 import collections
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
@@ -57,7 +57,10 @@ def collectives(text: str, devices: int) -> dict[str, dict[str, float]]:
 
 
 def product_flops(jaxpr: Jaxpr | ClosedJaxpr) -> float:
-    """Returns the FLOPs of all matrix products of a traced function, over all devices; loops count as they run."""
+    """Returns the FLOPs of all matrix products of a traced function, over all devices; loops count as they run.
+
+    A kernel's blocks count all, whether or not a mask lets it leave some out.
+    """
     total = 0.0
     for equation in (jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr).eqns:
         if equation.primitive.name == "dot_general":
@@ -66,8 +69,17 @@ def product_flops(jaxpr: Jaxpr | ClosedJaxpr) -> float:
             out: Any = equation.outvars[0].aval
             total += 2.0 * math.prod(out.shape) * math.prod(left.shape[axis] for axis in contracted)
         inner = sum(product_flops(each) for each in _jaxprs(equation.params.values()))
-        total += inner * equation.params.get("length", 1) if equation.primitive.name == "scan" else inner
+        total += inner * _repeats(equation.primitive.name, equation.params)
     return total
+
+
+def _repeats(primitive: str, params: Mapping[str, Any]) -> float:
+    """Returns how often an equation runs what is inside: a loop, a program of each device, a kernel of many blocks."""
+    if primitive == "scan":
+        return float(params["length"])
+    if primitive == "shard_map":
+        return float(params["mesh"].size)
+    return float(math.prod(params["grid_mapping"].grid)) if primitive == "pallas_call" else 1.0
 
 
 def _jaxprs(values: Iterable[Any]) -> list[Jaxpr | ClosedJaxpr]:

@@ -216,16 +216,42 @@ class Devices:
         if self.divides:
             return jax.jit(functools.partial(self._on_mesh, function), donate_argnums=donated)
         if not self.pmap:
-            return jax.jit(function, out_shardings=self.replicated, donate_argnums=donated)
+            placed = self._placed(function, Places(self.platform, each=self._each))
+            return jax.jit(placed, out_shardings=self.replicated, donate_argnums=donated)
 
         def per_device(state: Any, batch: Batch, key: jax.Array | None) -> Any:
             if key is not None:
                 key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
             return function(state, batch, key, reduce=functools.partial(jax.lax.psum, axis_name=AXIS))
 
+        placed = self._placed(per_device, Places(self.platform))
         return jax.pmap(
-            per_device, AXIS, in_axes=(None, 0, None), out_axes=None, devices=self.devices, donate_argnums=donated
+            placed, AXIS, in_axes=(None, 0, None), out_axes=None, devices=self.devices, donate_argnums=donated
         )
+
+    @property
+    def platform(self) -> str:
+        """Of the devices: "cpu", "gpu" or "tpu"."""
+        return self.devices[0].platform
+
+    def _placed(self, function: Callable[..., Any], places: Places) -> Callable[..., Any]:
+        """Returns a function which is traced with these places."""
+
+        def placed(state: Any, batch: Batch, key: jax.Array | None) -> Any:
+            with placing(places):
+                return function(state, batch, key)
+
+        return placed
+
+    def _each(self, function: Callable[..., jax.Array], inputs: Sequence[str], output: str) -> Callable[..., jax.Array]:
+        if len(self) == 1:
+            return function
+
+        def parts(letters: str) -> PartitionSpec:
+            return PartitionSpec(*(layout.LETTERS.get(letter) for letter in letters))
+
+        specs = tuple(parts(letters) for letters in inputs)
+        return jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=parts(output), check_vma=False)
 
     def _on_mesh(self, function: Callable[..., Any], state: Any, batch: Batch, key: jax.Array | None) -> Any:
         def place(x: jax.Array, letters: str) -> jax.Array:
@@ -233,6 +259,6 @@ class Devices:
             return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, parts))
 
         letters = frozenset(name for name, axes in layout.LETTERS.items() if layout.ways(axes, self.sizes) > 1)
-        with placing(Places(place, letters)):
+        with placing(Places(self.platform, place, letters, self._each)):
             out = function(jax.lax.with_sharding_constraint(state, self.shardings(state)), batch, key)
         return jax.lax.with_sharding_constraint(out, self.shardings(out))

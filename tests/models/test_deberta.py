@@ -17,7 +17,7 @@ from seqjax.errors import UserError
 from seqjax.models.deberta import SIZES, Convolution, Deberta, DebertaConfig, DebertaLayer
 from seqjax.models.disentangled import DisentangledAttention, log_buckets, relative_rows, relative_scores
 from seqjax.models.heads import VocabularyHead
-from seqjax.models.masks import same_segment
+from seqjax.models.masks import Mask
 from seqjax.models.model import Model, initialise, shapes
 from tests.models.parameters import scattered
 
@@ -109,19 +109,22 @@ def test_relative_scores_are_equation_4(rng, terms):
     got = relative_scores(
         q, k, position_key if "c2p" in terms else None, position_query if "p2c" in terms else None, jnp.asarray(rows)
     )
-    np.testing.assert_allclose(got, expected, atol=1e-5)
+    np.testing.assert_allclose(got.rows(0, 5), expected, atol=1e-5)
+    np.testing.assert_allclose(got.rows(1, 3), expected[:, :, 1:4], atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [False, True])
 def test_attention_against_loops(rng, share):
     """Content and positions as three sums over features, scaled by sqrt(3 H); a query reads its own document."""
     width, heads, span = 8, 2, 3
-    layer = DisentangledAttention(heads, True, True, share, True, 0.0, jnp.float32, jax.nn.initializers.normal(0.5))
+    layer = DisentangledAttention(
+        heads, True, True, share, True, 0.0, "auto", jnp.float32, jax.nn.initializers.normal(0.5)
+    )
     x, states = rng.normal(size=(2, 1, 6, width)).astype(np.float32)
     relative = rng.normal(size=(2 * span, width)).astype(np.float32)
     segments, positions = np.array([[1, 1, 1, 1, 2, 2]]), np.array([[0, 1, 2, 3, 0, 1]])
     rows = relative_rows(positions, positions, span)
-    args = (x, states, relative, rows, same_segment(segments, segments), False)
+    args = (x, states, relative, rows, Mask(segments, segments), False)
     params = layer.init(jax.random.key(0), *args)
     params = jax.tree.map(lambda p: p + 0.1 * np.arange(p.size).reshape(p.shape) / p.size, params)
     p = jax.tree.map(np.asarray, params["params"])

@@ -20,7 +20,7 @@ from seqjax.interop.deberta import join_projections, name_table, split_projectio
 from seqjax.models.deberta import SIZES, Deberta, DebertaConfig
 from seqjax.models.disentangled import DisentangledAttention, log_buckets, relative_rows
 from seqjax.models.heads import VocabularyHead
-from seqjax.models.masks import same_segment
+from seqjax.models.masks import Mask
 from seqjax.models.model import Model, shapes
 
 # Row 0 is full, row 1 padded on the right, row 2 on the left.
@@ -156,12 +156,14 @@ def test_attention(rng, version, case):
         rows = encoder.get_rel_pos(states)
         wanted = layer.output.dense(layer.self(states, mask, relative_pos=rows, rel_embeddings=relative)[0]).numpy()
     init = jax.nn.initializers.zeros
-    ours = DisentangledAttention(c.heads, c.c2p, c.p2c, c.share_position_keys, c.key_bias, 0.0, jnp.float32, init)
+    ours = DisentangledAttention(
+        c.heads, c.c2p, c.p2c, c.share_position_keys, c.key_bias, 0.0, "auto", jnp.float32, init
+    )
     places = jnp.tile(jnp.arange(14)[None], (3, 1))
     out = ours.apply(
         {"params": p.params["trunk"]["layer_0"]["attention"]}, x, x,
         None if relative is None else jnp.asarray(relative.detach().numpy()),
-        relative_rows(places, places, c.span, c.relative_buckets), same_segment(SEGMENTS, SEGMENTS), False,
+        relative_rows(places, places, c.span, c.relative_buckets), Mask(SEGMENTS, SEGMENTS), False,
     )  # fmt: skip
     close(f"{version} attention", np.asarray(out)[REAL], wanted[REAL], 1e-5)
 

@@ -37,6 +37,17 @@ def launch(*arguments):
 
 
 @needs_libtpu
+def test_gpt2_fits_without_recomputing_all():
+    """Eight rows of 1,024 places on a chip: temporaries of at most 4 GiB, where those of the plain update are 16."""
+    size = ["data.batch=32", "objective.chunk=8192"]
+    status, found, progress = launch("gpt2_small", "--topology", "v5e:2x2", *size)
+    assert status == 0, progress
+    assert "attention of 1024 queries to 1024 keys on tpu: splash" in progress
+    assert found["parameters"] == 124_439_808
+    assert found["memory"]["temporaries"] < 4 * 2**30
+
+
+@needs_libtpu
 @pytest.mark.parametrize(
     ("name", "settings", "kinds"),
     [

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from seqjax.models import kernels
 from seqjax.models.model import build, shapes, training_flops
 from seqjax.objectives.clm import CLM
 from seqjax.training.chips import CHIPS, roofline
 from seqjax.training.hlo import collectives, product_flops
+from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients
 from tests.training.test_mesh import GPT
 
@@ -110,3 +112,15 @@ def test_the_slowest_of_three():
     found = roofline(CHIPS["v5e"], flops=197e12, hbm_bytes=2 * 819e9, ici_bytes=50e9)
     assert found == {"compute": 1.0, "hbm": 2.0, "ici": 0.25}
     assert roofline(CHIPS["v4"].part(2), 275e12, 0, 0)["compute"] == 2.0
+
+
+def test_flops_of_a_kernel_on_two_devices():
+    """Two products of every query with every key, in blocks, of rows that two devices divide."""
+    devices = Devices(Parallel("jit", 2))
+    q = jnp.zeros((4, 256, 2, 64))
+
+    def read(state, batch, key):
+        return {"y": kernels.splash(batch["q"], batch["q"], batch["q"], None, 1.0, interpret=True)}
+
+    traced = devices.spread(read).trace({}, devices.put_shapes({"q": q}), None)
+    assert product_flops(traced.jaxpr) == 2 * 2 * 4 * 2 * 256 * 256 * 64
