@@ -58,9 +58,8 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
 
 def _evaluated(run: record.Recorded, step: int | None) -> dict[str, float]:
     """Returns the scores of the evaluation after so many updates, by name; none where there was none."""
-    lines = [line for line in run.metrics if line["step"] == step]
-    named = [(name.removeprefix("eval/"), value) for line in lines for name, value in line.items() if "eval/" in name]
-    return dict(named)
+    found = {name: value for line in run.metrics if line["step"] == step for name, value in line.items()}
+    return {name.removeprefix("eval/"): value for name, value in found.items() if name.startswith("eval/")}
 
 
 def _context(run: record.Recorded, outcome: dict[str, Any]) -> dict[str, Any]:
