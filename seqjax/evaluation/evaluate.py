@@ -13,8 +13,9 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.questions import answers as answers_of
-from seqjax.evaluation import metrics, spans, squad, texts
-from seqjax.evaluation.retrieval import retrieval_report, vectors
+from seqjax.evaluation import analysis, metrics, spans, squad, texts
+from seqjax.evaluation.analysis import Judged
+from seqjax.evaluation.retrieval import nearest, retrieval_report, vectors
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.answering import Answering
 from seqjax.objectives.question_answering import QuestionAnswering
@@ -28,7 +29,6 @@ from seqjax.types import Batch, Params
 Scorer = Callable[..., dict[str, float]]
 SAMPLES = 10  # texts that a report shows
 TUNED = "validation"  # the split on which the threshold of no answer is chosen
-Judged = Classification | Tagging | Regression | QuestionAnswering  # objectives that predict something of each record
 REPORTED = Judged | InBatchNegatives | Answering  # objectives with scores by class, of numbers or of whole texts
 
 
@@ -86,34 +86,60 @@ def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, s
     """Returns scores by class, of numbers or of whole texts, for an objective of REPORTED.
 
     Those of classes, tags, numbers and answers are as `report` gives them, those of retrieval as `retrieval_report`,
-    those of texts as `texts.text_report`. Texts and answers have the first few of them as "samples". Where a question
-    may have no answer, "tuned" has the scores with the threshold that is best for the F1 of the validation split.
+    those of texts as `texts.text_report` or, where they name classes or numbers, `texts.parsed_report`. Texts and
+    answers have the first few of them as "samples". Where a question may have no answer, "tuned" has the scores with
+    the threshold that is best for the F1 of the validation split. "worst" has the worst errors, as `analysis` gives
+    them.
     """
+    return reporter(model, dataset, devices)(params, split)
+
+
+def reporter(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], dict[str, Any]]:
+    """Returns `reported` as a function of (params, split), which compiles once."""
     objective = dataset.objective
     if isinstance(objective, Answering):
-        pairs = texts.answers(model, dataset, params, split)
-        return texts.text_report(pairs, objective.bleu) | {"samples": pairs[:SAMPLES]}
+        return functools.partial(_texts, model, dataset, objective)
     if isinstance(objective, InBatchNegatives):
-        return retrieval_report(*vectors(model, dataset, params, split))
-    assert isinstance(objective, Judged)
+        return functools.partial(_retrieved, model, dataset)
     predict = predictor(model, dataset, devices)
-    found = predict(params, split)
-    out = report(objective, found)
-    if isinstance(objective, QuestionAnswering):
-        if objective.no_answer:
-            tuning = out if split == TUNED else report(objective, predict(params, TUNED))
-            out["tuned"] = report(dataclasses.replace(objective, threshold=tuning["best_f1_thresh"]), found)
-        out["samples"] = found[:SAMPLES]
-    return out
+
+    def run(params: Params, split: str) -> dict[str, Any]:
+        assert isinstance(objective, Judged)
+        found = predict(params, split)
+        out = report(objective, found) | {"worst": analysis.worst(objective, dataset.records(split), found)}
+        if isinstance(objective, QuestionAnswering):
+            if objective.no_answer:
+                tuning = out if split == TUNED else report(objective, predict(params, TUNED))
+                out["tuned"] = report(dataclasses.replace(objective, threshold=tuning["best_f1_thresh"]), found)
+            out["samples"] = found[:SAMPLES]
+        return out
+
+    return run
+
+
+def _texts(model: Model, dataset: Dataset, objective: Answering, params: Params, split: str) -> dict[str, Any]:
+    pairs = texts.answers(model, dataset, params, split)
+    extra = {"samples": pairs[:SAMPLES], "worst": analysis.worst_texts(pairs)}
+    if objective.judged == "text":
+        return texts.text_report(pairs, objective.bleu) | extra
+    return texts.parsed_report(pairs, objective.judged) | extra
+
+
+def _retrieved(model: Model, dataset: Dataset, params: Params, split: str) -> dict[str, Any]:
+    found_ND = vectors(model, dataset, params, split)
+    errors = analysis.worst_retrieved(dataset.records(split), *nearest(*found_ND))
+    return retrieval_report(*found_ND) | {"worst": errors}
 
 
 def format_reported(report: dict[str, Any]) -> str:
     """Returns what `reported` gave as plain text."""
+    if "signatures" in report:
+        return texts.format_text_report(report)
     if "per_class" in report:
-        return metrics.format_report(report)
-    if "f1" in report:
-        return squad.format_answer_report(report)
-    return texts.format_text_report(report) if "signatures" in report else metrics.format_numbers(report)
+        text = metrics.format_report(report)
+    else:
+        text = squad.format_answer_report(report) if "f1" in report else metrics.format_numbers(report)
+    return text + analysis.format_by_length(report, "tokens")
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
@@ -121,38 +147,62 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
 
     Both are class names for classification, numbers for regression, and lists of tags, one for each word, for tagging.
     Of a question "gold" is the list of its answers, "predicted" the best span's text and "score" how much that scores
-    above no answer; "source" is the question.
+    above no answer; "source" is the question. Of classes and tags "sure" is the probability of what is predicted and
+    "chance" that of gold; of a question "sure" is that of what is said, which is nothing below the threshold. "record"
+    is the record's number, and "length" how many tokens its texts have.
     """
     objective = dataset.objective
     assert isinstance(objective, Judged)
-    choose = jax.jit(functools.partial(objective.predict, model.apply))
     if isinstance(objective, QuestionAnswering):
-        return functools.partial(_answered, objective, dataset, choose)
-    labels = np.array(getattr(objective, "labels", ()))
+        return functools.partial(
+            _answered, objective, dataset, jax.jit(functools.partial(objective.predict, model.apply))
+        )
+
+    @jax.jit
+    def choose(params: Params, batch: Batch) -> tuple[jax.Array, jax.Array | None]:
+        assert not isinstance(objective, QuestionAnswering)
+        chances = None if isinstance(objective, Regression) else objective.chances(model.apply, params, batch)
+        return objective.predict(model.apply, params, batch), chances
 
     def run(params: Params, split: str) -> list[dict[str, Any]]:
         rows = dataset.rows(split)
         found: dict[int, dict[str, Any]] = {}
         for numbers, batch in dataset.numbered(split, 0):
-            predicted = np.asarray(choose(params, batch))
+            predicted, chances = jax.device_get(choose(params, batch))
             for place, number in enumerate(numbers):
-                if isinstance(objective, Regression):
-                    gold, guess = batch["number"][place], predicted[place]
-                elif isinstance(objective, Classification):
-                    gold, guess = labels[batch["label"][place]], labels[predicted[place]]
-                else:
-                    words = batch["tag_weights"][place] > 0
-                    gold, guess = labels[batch["tags"][place][words]], labels[predicted[place][words]]
-                found[number] = {"gold": gold.tolist(), "predicted": guess.tolist()}
+                example = {name: values[place] for name, values in batch.items()}
+                chance = None if chances is None else chances[place]
+                found[number] = _judged(objective, example, predicted[place], chance)
         out: dict[int, dict[str, Any]] = {}
         for number, document in enumerate(rows.windows[rows.bounds[:-1], 0].tolist()):
             if document in out:  # a sentence that takes several rows
                 out[document] = {name: tags + found[number][name] for name, tags in out[document].items()}
             else:
                 out[document] = found[number]
-        return list(out.values())
+        each = rows.corpus.choices
+        return [
+            values
+            | {"record": document // each, "length": int(np.sum(rows.corpus.lengths[document : document + each]))}
+            for document, values in out.items()
+        ]
 
     return run
+
+
+def _judged(objective: Judged, example: Batch, predicted: np.ndarray, chances: np.ndarray | None) -> dict[str, Any]:
+    """Returns what `predictor` says of one row that it has as arrays without the batch axis."""
+    if isinstance(objective, Regression):
+        return {"gold": example["number"].tolist(), "predicted": predicted.tolist()}
+    assert isinstance(objective, Classification | Tagging) and chances is not None
+    gold = example["label"] if isinstance(objective, Classification) else example["tags"]
+    if isinstance(objective, Tagging):
+        words = example["tag_weights"] > 0
+        gold, predicted, chances = gold[words], predicted[words], chances[words]
+    labels = np.array(objective.labels)
+    out = {"gold": labels[gold], "predicted": labels[predicted]}
+    for name, classes in (("chance", gold), ("sure", predicted)):
+        out[name] = np.take_along_axis(chances, np.asarray(classes)[..., None], axis=-1)[..., 0]
+    return {name: values.tolist() for name, values in out.items()}
 
 
 def _answered(
@@ -171,22 +221,28 @@ def _answered(
             "gold": [text for text, _ in answers_of(record, f"record {number}")],
             "predicted": answer["n_best"][0]["answer"] if answer["n_best"] else "",
             "score": answer["score"],
+            "sure": answer["probability"],
+            "record": number - 1,
+            "length": int(rows.corpus.lengths[number - 1]),
         }
         for number, (record, answer) in enumerate(zip(found, answers, strict=True), 1)
     ]
 
 
 def report(objective: Judged, pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the scores of what a `predictor` gave, by class or of answers; of classes with the confusion matrix."""
-    if isinstance(objective, QuestionAnswering):
-        return squad.answer_report(pairs, objective.score, objective.no_answer, objective.threshold)
+    """Returns the scores of what a `predictor` gave, by class or of answers; of classes with the confusion matrix.
+
+    Where pairs have a "length", "by_length" has the scores of up to four equally large parts by it.
+    """
     gold, predicted = [pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs]
-    if isinstance(objective, Tagging):
-        return metrics.tagging_report(gold, predicted)
-    if isinstance(objective, Regression):
-        return metrics.regression_report(gold, predicted)
-    scores = metrics.classification_report(gold, predicted, list(objective.labels))
-    return scores | {
-        "labels": list(objective.labels),
-        "confusion": metrics.confusion(gold, predicted, list(objective.labels)),
-    }
+    if isinstance(objective, QuestionAnswering):
+        scores = squad.answer_report(pairs, objective.score, objective.no_answer, objective.threshold)
+    elif isinstance(objective, Tagging):
+        scores = metrics.tagging_report(gold, predicted)
+    elif isinstance(objective, Regression):
+        scores = metrics.regression_report(gold, predicted)
+    else:
+        labels = list(objective.labels)
+        scores = metrics.classification_report(gold, predicted, labels)
+        scores |= {"labels": labels, "confusion": metrics.confusion(gold, predicted, labels)}
+    return scores | analysis.by_length(objective, pairs)

@@ -21,38 +21,51 @@ Score = dict[str, Any]
 Entity = tuple[int, int, int, str]  # sequence, first word, word after the last, type
 AVERAGES = ("micro", "macro", "weighted")
 RESAMPLES = 1000  # of the bootstrap
+PARTS = 4  # of equally many texts, by their length
 DIRECTED = re.compile(r"\(e[12],e[12]\)$")
 SHOWN_CLASSES = 12  # a confusion matrix of more is left to the HTML report
 
 
-def classification_report(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+def classification_report(
+    gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str], other: str = ""
+) -> dict[str, Any]:
     """Returns {"accuracy", "mcc", "per_class", "micro", "macro", "weighted", "intervals"}.
 
     Every label is listed under "per_class" and counts in the macro average, whether it occurs or not.
 
     "mcc" is the correlation of Matthews (1975; for more than two classes Gorodkin 2004). "intervals" are of 95 %, of
-    the accuracy and the macro F1: percentiles over as many texts drawn again with replacement (Efron 1979), a thousand
+    these numbers and the macro F1: percentiles over as many texts drawn again with replacement (Efron 1979), a thousand
     times. Where labels are relations with a direction, "Cause-Effect(e1,e2)", "relation_f1" is the official score of
     SemEval-2010 task 8: the macro average over relations but "Other", where a wrong direction is wrong (Hendrickx et
     al. 2010, section 4).
+
+    With `other`, that is what is predicted where no label is: it is wrong, and no class that is listed or averaged.
 
     Raises:
       UserError: nothing to score, differing lengths, or a class that is not among the labels.
     """
     from sklearn.metrics import accuracy_score, matthews_corrcoef
 
-    y_true, y_pred = _codes(gold, predicted, labels)
+    named = [*labels, other] if other else labels
+    y_true, y_pred = _codes(gold, predicted, named)
     out: dict[str, Any] = {"accuracy": float(accuracy_score(y_true, y_pred))}
     out["mcc"] = float(matthews_corrcoef(y_true, y_pred))
     if any(DIRECTED.search(label) for label in labels):
         out["relation_f1"] = _relation_f1(gold, predicted)
-    cells = np.zeros((len(labels), len(labels)))
+    cells = np.zeros((len(named), len(named)))
     np.add.at(cells, (y_true, y_pred), 1)
     drawn = resampled(cells.ravel()).reshape(-1, *cells.shape)
-    right = np.einsum("rkk->rk", drawn)
-    found = drawn.sum(axis=1) + drawn.sum(axis=2)
+    right = np.einsum("rkk->rk", drawn)[:, : len(labels)]
+    found = (drawn.sum(axis=1) + drawn.sum(axis=2))[:, : len(labels)]
     macro = np.mean(np.divide(2 * right, found, out=np.zeros_like(right), where=found > 0), axis=1)
-    intervals = {"accuracy": interval(right.sum(axis=1) / len(y_true)), "macro_f1": interval(macro)}
+    intervals = {"accuracy": interval(right.sum(axis=1) / len(y_true)), "mcc": interval(_matthews(drawn))}
+    intervals["macro_f1"] = interval(macro)
+    if "relation_f1" in out:
+        kinds = [DIRECTED.sub("", label) for label in labels]
+        member = np.array([[name == kind for name in kinds] for kind in _relations(gold)], float)
+        hits, said = right @ member.T, found @ member.T
+        every = np.divide(2 * hits, said, out=np.zeros_like(hits), where=said > 0)
+        intervals["relation_f1"] = interval(every.mean(axis=1)) if len(member) else [0.0, 0.0]
     return out | _scores(y_true, y_pred, labels) | {"intervals": intervals}
 
 
@@ -67,15 +80,34 @@ def interval(values: np.ndarray) -> list[float]:
     return [float(value) for value in np.quantile(values, (0.025, 0.975))]
 
 
+def in_parts(lengths: Sequence[int]) -> list[list[int]]:
+    """Returns places of up to PARTS equally large parts of texts, from the shortest to the longest."""
+    order = np.argsort(lengths, kind="stable")
+    return [part.tolist() for part in np.array_split(order, min(PARTS, len(order)))]
+
+
 def _relation_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
     """The macro F1 over relations without their directions, but for "Other"; in a hit the directions agree."""
-    kinds = sorted({DIRECTED.sub("", label) for label in gold} - {"Other"})
+    kinds = _relations(gold)
     scores = []
     for kind in kinds:
         right = sum(a == b and DIRECTED.sub("", a) == kind for a, b in zip(gold, predicted, strict=True))
         found = sum(DIRECTED.sub("", label) == kind for label in (*gold, *predicted))
         scores.append(2 * right / found)
     return sum(scores) / max(len(scores), 1)
+
+
+def _relations(gold: Sequence[str]) -> list[str]:
+    return sorted({DIRECTED.sub("", label) for label in gold} - {"Other"})
+
+
+def _matthews(cells_RKK: np.ndarray) -> np.ndarray:
+    """Returns the correlation of each confusion matrix (Gorodkin 2004, equation 8); 0 where one side is one class."""
+    total = cells_RKK.sum(axis=(1, 2))
+    gold_RK, said_RK = cells_RKK.sum(axis=2), cells_RKK.sum(axis=1)
+    shared = np.einsum("RKK->R", cells_RKK) * total - np.sum(gold_RK * said_RK, axis=1)
+    spread = np.sqrt((total**2 - np.sum(gold_RK**2, axis=1)) * (total**2 - np.sum(said_RK**2, axis=1)))
+    return np.divide(shared, spread, out=np.zeros_like(spread), where=spread > 0)
 
 
 def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> list[list[int]]:

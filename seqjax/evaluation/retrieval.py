@@ -10,6 +10,7 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.errors import UserError
+from seqjax.evaluation.metrics import interval, resampled
 from seqjax.models.model import Model
 from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.types import Params
@@ -24,22 +25,32 @@ def retrieval_report(queries_ND: np.ndarray, candidates_ND: np.ndarray) -> dict[
 
     Returns:
       "recall_at_1", "recall_at_5", "recall_at_10" (the share of queries whose candidate is among the first so many),
-      "mrr" (the mean of 1 / rank, Voorhees 1999) and "candidates" (how many there are). Ranks count from 1; a candidate
-      that scores equal, such as the same text again, is not before.
+      "mrr" (the mean of 1 / rank, Voorhees 1999), "candidates" (how many there are) and, as
+      `metrics.classification_report` has them, "intervals" over queries. Ranks count from 1; a candidate that scores
+      equal, such as the same text again, is not before.
 
     Raises:
       UserError: nothing to score.
     """
     if not len(queries_ND):
         raise UserError("there is nothing to score")
-    ranks = []
+    rank, _ = nearest(queries_ND, candidates_ND)
+    each: dict[str, np.ndarray] = {f"recall_at_{k}": (rank <= k).astype(float) for k in AT} | {"mrr": 1.0 / rank}
+    drawn = resampled(np.ones(len(rank))) / len(rank)
+    out: dict[str, Any] = {name: float(np.mean(values)) for name, values in each.items()}
+    intervals = {name: interval(drawn @ values) for name, values in each.items()}
+    return out | {"candidates": len(candidates_ND), "intervals": intervals}
+
+
+def nearest(queries_ND: np.ndarray, candidates_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rank of candidate i for query i, and which candidate is first for it, int [N] each."""
+    ranks, best = [], []
     for start in range(0, len(queries_ND), TOGETHER):
         scores = queries_ND[start : start + TOGETHER] @ candidates_ND.T
         own = scores[np.arange(len(scores)), np.arange(start, start + len(scores))]
         ranks.append(1 + np.sum(scores > own[:, None] + MARGIN, axis=1))
-    rank = np.concatenate(ranks)
-    out: dict[str, Any] = {f"recall_at_{k}": float(np.mean(rank <= k)) for k in AT}
-    return out | {"mrr": float(np.mean(1.0 / rank)), "candidates": len(candidates_ND)}
+        best.append(np.argmax(scores, axis=1))
+    return np.concatenate(ranks), np.concatenate(best)
 
 
 def vectors(model: Model, dataset: Dataset, params: Params, split: str) -> tuple[np.ndarray, np.ndarray]:

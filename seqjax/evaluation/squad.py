@@ -5,7 +5,7 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,11 @@ def _segments(text: str) -> list[str]:
     return out
 
 
+def answer_scores(score: str, no_answer: bool) -> Callable[[Sequence[str], str], tuple[float, float]]:
+    """Returns the function of gold answers and a predicted one that is "squad" or "cmrc2018"."""
+    return cmrc2018 if score == "cmrc2018" else lambda gold, text: squad(gold, text, no_answer)
+
+
 def answer_report(pairs: Sequence[dict[str, Any]], score: str, no_answer: bool, threshold: float) -> dict[str, Any]:
     """Returns scores of answers against gold, in percent.
 
@@ -101,7 +106,7 @@ def answer_report(pairs: Sequence[dict[str, Any]], score: str, no_answer: bool, 
     """
     if not pairs:
         raise UserError("there is nothing to score")
-    of = cmrc2018 if score == "cmrc2018" else lambda gold, text: squad(gold, text, no_answer)
+    of = answer_scores(score, no_answer)
     scores_N2 = np.array([of(pair["gold"] or [""], pair["predicted"]) for pair in pairs])
     if not no_answer:
         return _means(scores_N2)

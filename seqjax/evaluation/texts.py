@@ -13,13 +13,16 @@ from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import sampler
 from seqjax.errors import UserError
+from seqjax.evaluation import metrics
+from seqjax.evaluation.metrics import in_parts, interval, resampled
 from seqjax.models.model import Model
 from seqjax.objectives.answering import WORDS, Answering
 from seqjax.types import Params
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
+OTHER = "(other)"  # an answer that is no class
+NO_NUMBER = -1.0  # what an answer that is no number counts as, as in the code of Raffel et al.
 ROUND = 16  # the longest source of a batch is a multiple of so many tokens
-SLICES = 4  # of equally many texts, by the length of the source
 
 
 def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: int = 0) -> list[dict[str, Any]]:
@@ -100,10 +103,11 @@ def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[
     Returns:
       "bleu" (Papineni et al. 2002, as Post 2018 computes it), "chrf" (Popovic 2015), "rouge1", "rouge2", "rougeL" (F1
       without stemming, Lin 2004), "exact" (the share of answers that are a gold text, but for white space around it),
-      "length_ratio" (words said to words of gold, of several references the nearest in length), "signatures" of
-      sacrebleu, and, with sources, "by_length": of each of up to four equal parts by the source's length in words
-      {"longest", "count", "bleu", "exact"}. Of several references BLEU counts the words of all, chrF takes the best of
-      each answer, and so does ROUGE for each of its three (Lin 2004, section 2.1).
+      "length_ratio" (words said to words of gold, of several references the nearest in length), "intervals" of BLEU,
+      ROUGE and "exact", as `metrics.classification_report` has them, "signatures" of sacrebleu, and, with sources,
+      "by_length": of each of up to four equal parts by the source's length in words {"longest", "count", "bleu",
+      "exact"}. Of several references BLEU counts the words of all, chrF takes the best of each answer, and so does
+      ROUGE for each of its three (Lin 2004, section 2.1).
 
     Raises:
       UserError: nothing to score, or an unknown tokenizer.
@@ -121,15 +125,20 @@ def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[
     out: dict[str, Any] = {"bleu": scored.score, "chrf": chrf.corpus_score(predicted, _streams(pairs)).score}
     rouge = rouge_scorer.RougeScorer(list(ROUGE), tokenizer=_Words())
     every = [rouge.score_multi(_references(pair), pair["predicted"]) for pair in pairs]
-    out |= {name: 100.0 * float(np.mean([each[name].fmeasure for each in every])) for name in ROUGE}
-    out |= {"exact": _exact(pairs), "length_ratio": scored.sys_len / max(scored.ref_len, 1)}
+    means = {name: 100.0 * np.array([each[name].fmeasure for each in every]) for name in ROUGE}
+    means["exact"] = 100.0 * np.array([_right(pair) for pair in pairs])
+    out |= {name: float(np.mean(values)) for name, values in means.items()}
+    out["length_ratio"] = scored.sys_len / max(scored.ref_len, 1)
+    drawn = resampled(np.ones(len(pairs)))
+    out["intervals"] = {"bleu": interval(_bleu_of(drawn, pairs, tokenize))}
+    out["intervals"] |= {name: interval(drawn @ values / len(pairs)) for name, values in means.items()}
     out["signatures"] = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
     if "source" in pairs[0]:
-        order = np.argsort([len(pair["source"].split()) for pair in pairs], kind="stable")
-        parts = [[pairs[place] for place in part] for part in np.array_split(order, min(SLICES, len(pairs)))]
+        parts = [[pairs[i] for i in part] for part in in_parts([len(pair["source"].split()) for pair in pairs])]
         out["by_length"] = [
             {
-                "longest": len(part[-1]["source"].split()), "count": len(part), "exact": _exact(part),
+                "longest": len(part[-1]["source"].split()), "count": len(part),
+                "exact": 100.0 * sum(map(_right, part)) / len(part),
                 "bleu": bleu.corpus_score([x["predicted"] for x in part], _streams(part)).score,
             }
             for part in parts
@@ -137,11 +146,40 @@ def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[
     return out
 
 
+def parsed_report(pairs: Sequence[dict[str, Any]], judged: str) -> dict[str, Any]:
+    """Returns scores of answers that are names of classes, or numbers (Raffel et al. 2020, section 2.4).
+
+    As of `metrics.classification_report` over the answers that are gold somewhere, with their "confusion"; any other
+    answer is OTHER, which is wrong. Or as of `metrics.regression_report`; what is no number counts as NO_NUMBER.
+
+    Args:
+      pairs: {"gold", "predicted"} of each text.
+      judged: "class" or "number".
+    """
+    gold, said = ([pair[side].strip() for pair in pairs] for side in ("gold", "predicted"))
+    if judged == "number":
+        return metrics.regression_report([_number(text) for text in gold], [_number(text) for text in said])
+    labels = sorted(set(gold))
+    said = [text if text in labels else OTHER for text in said]
+    report = metrics.classification_report(gold, said, labels, OTHER)
+    every = [*labels, *([OTHER] if OTHER in said else [])]
+    return report | {"labels": every, "confusion": metrics.confusion(gold, said, every)}
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return NO_NUMBER
+    return value if np.isfinite(value) else NO_NUMBER
+
+
 def format_text_report(report: dict[str, Any]) -> str:
     """Returns a report as plain text."""
     numbers = [name for name, value in report.items() if isinstance(value, float)]
     lines = [f"{name:14} {report[name]:.2f}" for name in numbers]
     lines += [f"{name:14} {text}" for name, text in report["signatures"].items()]
+    lines += [f"{name}: 95 % between {low:.2f} and {high:.2f}" for name, (low, high) in report["intervals"].items()]
     if "by_length" in report:
         lines += ["", "words of source   texts    BLEU   exact"]
         lines += [
@@ -160,9 +198,24 @@ def _streams(pairs: Sequence[dict[str, Any]]) -> list[Any]:
     return list(itertools.zip_longest(*map(_references, pairs)))
 
 
-def _exact(pairs: Sequence[dict[str, Any]]) -> float:
-    right = (pair["predicted"].strip() in [text.strip() for text in _references(pair)] for pair in pairs)
-    return 100.0 * sum(right) / len(pairs)
+def _right(pair: dict[str, Any]) -> bool:
+    return pair["predicted"].strip() in [text.strip() for text in _references(pair)]
+
+
+def _bleu_of(drawn_RN: np.ndarray, pairs: Sequence[dict[str, Any]], tokenize: str) -> np.ndarray:
+    """Returns BLEU of each of R corpora that hold text i so many times: sums of what sacrebleu counts in each text."""
+    import sacrebleu
+
+    bleu = sacrebleu.BLEU(tokenize=tokenize, effective_order=True)  # which changes no count
+    each = [bleu.sentence_score(pair["predicted"], _references(pair)) for pair in pairs]
+    counts_NC = np.array([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in each])
+    orders = len(each[0].counts)
+    found = []
+    for counts in (drawn_RN @ counts_NC).round().astype(int).tolist():
+        said, gold = counts[-2:]
+        corpus = bleu.compute_bleu(counts[:orders], counts[orders:-2], said, gold, smooth_method="exp")
+        found.append(corpus.score)
+    return np.array(found)
 
 
 class _Words:

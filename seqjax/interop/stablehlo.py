@@ -3,8 +3,13 @@
 """A model as one StableHLO program, weights inside: a process that has nothing of this code, only jax, runs it.
 
 from jax import export
+from tokenizers import Tokenizer
 program = export.deserialize(open("model.stablehlo", "rb").read())
-logits = program.call(tokens, segments)
+ids = Tokenizer.from_file("tokenizer/tokenizer.json").encode(text, add_special_tokens=False).ids
+logits = program.call(*inputs)  # several outputs are a tuple
+
+signature.json says names, shapes and order of inputs and outputs, which ids stand around a text, how texts stand in a
+row, and what the last axis of the logits means.
 """
 
 import json
@@ -15,44 +20,117 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
+from seqjax.models.heads import ChoiceHead, EmbeddingHead
 from seqjax.models.model import Model, portable
+from seqjax.objectives.answering import Answering
+from seqjax.objectives.objective import Objective
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.types import Params
 
 PROGRAM, SIGNATURE = "model.stablehlo", "signature.json"
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def write_program(folder: Path, model: Model, params: Params) -> dict[str, Any]:
-    """Writes model.stablehlo and signature.json, which says inputs and outputs, and returns the signature.
+def write_program(folder: Path, model: Model, params: Params, objective: Objective, tokenizer: Any) -> dict[str, Any]:
+    """Writes model.stablehlo, signature.json and the tokenizer's folder, and returns the signature.
 
-    Rows, length and length of the source are free. Inputs: "tokens"; "segments" (0 at padding); "token_types" where the
-    model has them; "source" and "source_segments" for an encoder-decoder. The output is "logits", float32.
+    Rows, length and length of the source are free. Inputs: "tokens"; "segments" (0 at padding); "positions" where
+    several texts stand in a row, each a segment of its own; "token_types" where the model has them; "prefix" where part
+    of a row is read both ways; "source" and "source_segments" for an encoder-decoder. Outputs are float32: "logits" of
+    the task's head, or "vectors" of each text; of a linear chain "start", "between" and "end" too, the scores of tags
+    after each other; of several heads the logits of each by its name.
     """
-    config, model = model.trunk.config, portable(model)
-    names = {"segments": "segments_BL"}
-    if getattr(config, "token_types", 0):
-        names["token_types"] = "token_types_BL"
-    if getattr(config, "decoder_layers", 0):
-        names |= {"source": "source_BS", "source_segments": "source_segments_BS"}
+    model = portable(model)
+    names = _inputs(model, objective)
     weights = jax.tree.map(jnp.asarray, params)
+    found: list[str] = []
 
-    def logits(tokens: jax.Array, *inputs: jax.Array) -> jax.Array:
+    def compute(tokens: jax.Array, *inputs: jax.Array) -> jax.Array | tuple[jax.Array, ...]:
         named: dict[str, Any] = dict(zip(names.values(), inputs, strict=True))
-        return model.apply({"params": weights}, tokens, **named)[0]
+        outputs = _outputs(model, model.apply({"params": weights}, tokens, **named)[0])
+        found[:] = outputs
+        first, *rest = outputs.values()
+        return (first, *rest) if rest else first
 
     rows, length, source = export.symbolic_shape("batch, length, source_length")
     shapes = [(rows, source if "source" in name else length) for name in ("tokens", *names)]
     arguments = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in shapes]
-    exported = export.export(jax.jit(logits), platforms=PLATFORMS)(*arguments)
+    exported = export.export(jax.jit(compute), platforms=PLATFORMS)(*arguments)
     signature = {
         "inputs": [_described(name, aval) for name, aval in zip(("tokens", *names), exported.in_avals, strict=True)],
-        "outputs": [_described("logits", aval) for aval in exported.out_avals],
+        "outputs": [_described(name, aval) for name, aval in zip(found, exported.out_avals, strict=True)],
+        "task": type(objective).__name__,
+        "labels": _labels(objective),
+        "row": _row(model, objective),
+        "special_ids": {"pad": tokenizer.pad, "begin": tokenizer.bos, "end": tokenizer.eos},
+        "tokenizer": tokenizer.engine.kind,
         "platforms": list(PLATFORMS),
         "jax": jax.__version__,
     }
     (folder / PROGRAM).write_bytes(exported.serialize())
-    (folder / SIGNATURE).write_text(json.dumps(signature, indent=2) + "\n")
+    (folder / SIGNATURE).write_text(json.dumps(signature, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    tokenizer.save(folder / "tokenizer")
     return signature
+
+
+def _inputs(model: Model, objective: Objective) -> dict[str, str]:
+    """Returns the inputs after the tokens: how they are called outside, and in the model."""
+    config: Any = model.trunk.config
+    names = {"segments": "segments_BL"}
+    if _several(model):
+        names["positions"] = "positions_BL"
+    if getattr(config, "token_types", 0) and not isinstance(model.head, EmbeddingHead):
+        names["token_types"] = "token_types_BL"
+    if objective.prefixes:
+        names["prefix"] = "prefix_BL"
+    if getattr(config, "decoder_layers", 0):
+        names |= {"source": "source_BS", "source_segments": "source_segments_BS"}
+    return names
+
+
+def _outputs(model: Model, out: Any) -> dict[str, jax.Array]:
+    if isinstance(out, dict):
+        return {name: values for name, each in out.items() for name, values in _named(name, each).items()}
+    return _named("vectors" if isinstance(model.head, EmbeddingHead) else "logits", out)
+
+
+def _named(name: str, out: Any) -> dict[str, jax.Array]:
+    if not isinstance(out, tuple):
+        return {name: out}
+    emissions, transitions = out
+    return {name: emissions} | {part: getattr(transitions, part) for part in ("start", "between", "end")}
+
+
+def _several(model: Model) -> bool:
+    """Whether several texts stand side by side in a row."""
+    return isinstance(model.head, EmbeddingHead | ChoiceHead)
+
+
+def _labels(objective: Objective) -> list[str]:
+    """Returns what the places of the logits' last axis mean, where it is not the vocabulary."""
+    if isinstance(objective, QuestionAnswering):
+        return ["start", "end"]
+    return list(getattr(objective, "labels", ()))
+
+
+def _row(model: Model, objective: Objective) -> str:
+    """Returns how texts stand in a row."""
+    if isinstance(model.head, ChoiceHead):
+        return (
+            "begin text end choice end, the same with the next choice, ...: segments 1, 2, ..., positions 0, 1, ... in "
+            "each, token_types 1 after each text's end"
+        )
+    if _several(model):
+        return "begin text end, begin second text end: segments 1 and 2, positions 0, 1, ... in each"
+    if objective.sources:
+        return "source: text end; tokens: what the decoder has said, after the pad id"
+    if isinstance(objective, Answering):
+        return "begin text end, and what has been said"
+    if objective.reads == "tags":
+        return "begin text end; a word's tag is at its first token"
+    if objective.reads in ("label", "number", "answers"):
+        return "begin text end, or begin text end second text end with token_types 1 after the first end"
+    return "begin text"
 
 
 def _described(name: str, aval: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.objectives.next_token import NextToken
 
+JUDGED = ("text", "class", "number")
 WORDS = ("13a", "intl", "zh", "char", "none")
 
 
@@ -35,6 +36,8 @@ class Answering(NextToken):
       beams: of the search for the answers that are scored (1: greedy).
       length_penalty: of that search, see `seqjax.decoding.beam`.
       bleu: how sacrebleu makes words of the answers, one of WORDS.
+      judged: how answers are scored: as "text" by BLEU, chrF and ROUGE, as a "class" by accuracy and F1, or as a
+        "number" by Pearson's and Spearman's correlation.
       references: whether records with the same text are references of one answer, scored together.
     """
 
@@ -48,12 +51,15 @@ class Answering(NextToken):
     length_penalty: float
     bleu: str
     references: bool
+    judged: str
 
     def __post_init__(self) -> None:
         if not self.ratio > 0.0:
             raise UserError(f"objective.ratio={self.ratio} must be above 0")
         require(self, "objective", ("beams",), 1)
-        require_choice(self, "objective", {"bleu": WORDS})
+        require_choice(self, "objective", {"bleu": WORDS, "judged": JUDGED})
+        if self.references and self.judged != "text":
+            raise UserError(f"objective.judged={self.judged} has one right answer; set objective.references=false")
         require(self, "objective", ("length_penalty",), 0)
         super().__post_init__()
 

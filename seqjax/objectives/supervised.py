@@ -176,6 +176,13 @@ class Tagging(Objective):
         right = jnp.sum(weights_BL * (best_BL == tags_BL))
         return {"tagging": (jnp.sum(loss_B), words)}, {"accuracy": (right, words)}
 
+    def chances(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
+        """Returns the probability of each tag of each token, [B, L, K]; with crf it is 0 between words."""
+        if self.crf:
+            emissions_BLK, transitions = call(apply, params, batch, None)
+            return crf.marginals(emissions_BLK, transitions, jnp.asarray(batch["tag_weights"]) > 0)
+        return jax.nn.softmax(call(apply, params, batch, None), axis=-1)
+
     def predict(self, apply: Apply, params: Params, batch: Batch) -> jax.Array:
         """Returns the likeliest tag of each token, or those of the likeliest sequence, int [B, L]."""
         if self.crf:

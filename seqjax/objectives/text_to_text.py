@@ -43,6 +43,7 @@ class TextToText(Answering):
     length_penalty: float = 1.0  # of that search, see `seqjax.decoding.beam`
     bleu: str = "13a"  # how sacrebleu makes words of the answers: "13a", "intl", "zh", "char" or "none"
     references: bool = False  # records with the same text are references of one answer, scored together
+    judged: str = "text"  # an answer is scored as "text", as the name of a "class" or as a "number"
 
     def __post_init__(self) -> None:
         require_choice(self, "objective", {"teacher": DECAYS, "feedback": FEEDBACK})

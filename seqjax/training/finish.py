@@ -9,11 +9,14 @@ from typing import Any
 
 from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
-from seqjax.evaluation.evaluate import REPORTED, reported
+from seqjax.evaluation.analysis import headlines
+from seqjax.evaluation.evaluate import REPORTED, reporter
 from seqjax.experiment import Experiment
 from seqjax.training import checkpoint, processes, record
 from seqjax.training.parallel import Devices
-from seqjax.training.prepare import EVALUATED, reopen
+from seqjax.training.prepare import EVALUATED, prepare, reopen
+from seqjax.training.run import adopted
+from seqjax.visualise.confusion import plot_confusion
 from seqjax.visualise.curves import plot_curves
 from seqjax.visualise.report import write_report
 
@@ -21,30 +24,46 @@ from seqjax.visualise.report import write_report
 def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     """Returns the outcome of `train`, with the scores of its best checkpoint by class, or of the texts it says.
 
-    A run that was interrupted goes on later, and is scored then.
+    "scores" has all scores "before" and "after": those of metrics.jsonl and, where the run began with another's
+    parameters, those of "report". A run that was interrupted goes on later, and is scored then.
 
-    Writes result.json, curves.png and report.html into the run's folder; of several processes the first does.
+    Writes result.json, curves.png, confusion.png and report.html into the run's folder; of several processes the first
+    does.
     """
     folder = Path(outcome["folder"])
     run = record.read(folder)
     experiment = run.experiment
     first = next((line for line in run.metrics if line["step"] == 0 and f"eval/{experiment.run.metric}" in line), None)
     outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
+    scores = {"before": _evaluated(run, 0), "after": _evaluated(run, outcome["best_step"])}
     if outcome["status"] != "interrupted" and isinstance(experiment.objective, REPORTED):
-        prepared = reopen(experiment, folder)
-        params, devices = checkpoint.load(folder)[1], Devices(experiment.parallel)
-        outcome["report"] = reported(prepared.model, prepared.dataset, devices, params, EVALUATED)
+        tuned = bool(experiment.init_from)
+        prepared = prepare(experiment, folder / "tokenizer") if tuned else reopen(experiment, folder)
+        devices = Devices(experiment.parallel)
+        report = reporter(prepared.model, prepared.dataset, devices)
+        outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
+        scores["after"] |= headlines(outcome["report"])
+        if tuned:
+            scores["before"] |= headlines(report(adopted(prepared)[0], EVALUATED))
+    outcome["scores"] = scores
     if not processes.first():
         return outcome
     (folder / "result.json").write_text(json.dumps(outcome, indent=1) + "\n")
     plot_curves(run.metrics, folder / "curves.png")
+    if "confusion" in (found := outcome.get("report", {})):
+        plot_confusion(found["confusion"], found["labels"], folder / "confusion.png")
     write_report(folder, _context(run, outcome))
     return outcome
 
 
+def _evaluated(run: record.Recorded, step: int | None) -> dict[str, float]:
+    """Returns the scores of the evaluation after so many updates, by name; none where there was none."""
+    found = {name: value for line in run.metrics if line["step"] == step for name, value in line.items()}
+    return {name.removeprefix("eval/"): value for name, value in found.items() if name.startswith("eval/")}
+
+
 def _context(run: record.Recorded, outcome: dict[str, Any]) -> dict[str, Any]:
     experiment = run.experiment
-    metric = experiment.run.metric
     figures = {name: value for name, value in outcome.items() if isinstance(value, float) and "/" in name}
     base = to_json(experiments.base(experiment.name) if experiment.name in experiments.names() else Experiment())
     return {
@@ -54,8 +73,7 @@ def _context(run: record.Recorded, outcome: dict[str, Any]) -> dict[str, Any]:
         "step": outcome["step"],
         "steps": outcome["steps"],
         "figures": figures | {"parameters": run.facts["parameters"]},
-        "before": {} if outcome["before"] is None else {metric: outcome["before"]},
-        "after": {} if outcome["best"] is None else {metric: outcome["best"]},
+        **outcome["scores"],
         "report": outcome.get("report", {}),
         "samples": [
             {"prompt": f"{each['source']}\n", "text": each["predicted"]}

@@ -136,6 +136,15 @@ def begin(prepared: Prepared, optimizer: optax.GradientTransformation, params: P
     return initial_state(params, optimizer, **kept(prepared.experiment), carry=carry)
 
 
+def adopted(prepared: Prepared) -> tuple[Params, trees.MergeReport]:
+    """Returns the parameters that a run with `init_from` begins with, and what became of the pretrained ones."""
+    new = initialise(prepared.model, rng.key(prepared.experiment.run.seed, "params"))
+    params, merged = trees.merge(new, prepared.pretrained, prepared.experiment.init_allow)
+    if layers := prepared.experiment.reinit_layers:
+        params = trees.restart(params, new, layers)
+    return params, merged
+
+
 def _watch(
     prepared: Prepared, devices: Devices, folder: Path, metrics: MetricsFile | NoMetrics, progress: Progress
 ) -> Watch:
@@ -173,10 +182,8 @@ def _begin(
         return state, newest
     if prepared.pretrained is None:
         return devices.create(fresh), 0
-    new = initialise(prepared.model, rng.key(seed, "params"))
-    params, merged = trees.merge(new, prepared.pretrained, prepared.experiment.init_allow)
+    params, merged = adopted(prepared)
     if layers := prepared.experiment.reinit_layers:
-        params = trees.restart(params, new, layers)
         _say(f"the top {layers} layers begin afresh")
     _say(f"from {prepared.experiment.init_from}: {merged}")
     if processes.first():

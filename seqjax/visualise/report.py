@@ -12,6 +12,7 @@ from seqjax.config import unknown
 from seqjax.errors import UserError
 
 REPORT = "report.html"
+IMAGES = ("curves", "confusion")  # files NAME.png of the folder that are shown
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 KEYS = (
     "name", "summary", "status", "step", "steps", "figures", "before", "after", "report", "samples", "config",
@@ -20,7 +21,7 @@ KEYS = (
 
 
 def write_report(folder: Path, context: dict[str, Any]) -> None:
-    """Writes report.html into a run's folder, with the folder's curves.png inside if there is one.
+    """Writes report.html into a run's folder, with the folder's curves.png and confusion.png inside if they are there.
 
     Args:
       folder: of the run.
@@ -31,7 +32,8 @@ def write_report(folder: Path, context: dict[str, Any]) -> None:
         step, steps: updates applied, and those that were planned.
         figures: {what: number or text}, the key figures.
         before, after: {metric: value} before and after training.
-        report: as `evaluation.metrics` gives it; with "labels" and "confusion" the confusion matrix is shown too.
+        report: as `evaluation.evaluate.reported` gives it; with "labels" and "confusion" the confusion matrix is shown
+          too, with "by_length" the scores of short and long texts, with "worst" the worst errors.
         samples: [{"prompt": text, "text": what followed it}].
         config: the resolved configuration, as JSON values.
         changes: {dotted key: (value in the experiment's base, value here)}, as `config.differences` gives them.
@@ -47,21 +49,24 @@ def write_report(folder: Path, context: dict[str, Any]) -> None:
         raise UserError("a report needs the experiment's name: context['name'] is missing")
     if strange := next((key for key in context if key not in KEYS), None):
         raise UserError(f"report: {unknown('key', strange, KEYS)}")
-    curves = folder / "curves.png"
-    image = base64.b64encode(curves.read_bytes()).decode("ascii") if curves.exists() else None
+    images = {
+        name: base64.b64encode((folder / f"{name}.png").read_bytes()).decode("ascii")
+        for name in IMAGES
+        if (folder / f"{name}.png").exists()
+    }
     partial = folder / f"{REPORT}.partial"
-    partial.write_text(_render(context, image), encoding="utf-8")
+    partial.write_text(_render(context, images), encoding="utf-8")
     partial.replace(folder / REPORT)
 
 
-def _render(context: dict[str, Any], image: str | None) -> str:
+def _render(context: dict[str, Any], images: dict[str, str]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"show": _show, "exact": _exact, "pretty": _pretty, "flat": _flat}
-    values = {key: context.get(key) for key in KEYS} | {"image": image}
+    values = {key: context.get(key) for key in KEYS} | {"images": images}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(values)
 
 

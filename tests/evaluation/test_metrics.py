@@ -14,7 +14,14 @@ import seqeval.scheme
 import sklearn.metrics
 
 from seqjax.errors import UserError
-from seqjax.evaluation.metrics import classification_report, confusion, format_report, regression_report, tagging_report
+from seqjax.evaluation.metrics import (
+    _relation_f1,
+    classification_report,
+    confusion,
+    format_report,
+    regression_report,
+    tagging_report,
+)
 
 GOLD = ["a", "a", "a", "b", "b", "c"]
 PREDICTED = ["a", "a", "b", "b", "c", "a"]
@@ -32,6 +39,7 @@ weighted average     1.0000  0.6667  0.7778        3
 accuracy  0.6667
 mcc       0.6124
 accuracy: 95 % between 0.0000 and 1.0000
+mcc: 95 % between 0.0000 and 1.0000
 macro f1: 95 % between 0.0000 and 0.6667
 
 confusion (rows gold, columns predicted)
@@ -67,7 +75,7 @@ def test_correlations_are_those_of_scipy():
 
 def test_classification_report_against_hand_counts():
     report = classification_report(GOLD, PREDICTED, LABELS)
-    assert report.pop("intervals").keys() == {"accuracy", "macro_f1"}
+    assert report.pop("intervals").keys() == {"accuracy", "mcc", "macro_f1"}
     assert report == {
         "accuracy": pytest.approx(3 / 6),
         "mcc": pytest.approx((3 * 6 - 3 * 3 - 2 * 2 - 1 * 1) / math.sqrt((36 - 14) * (36 - 14))),  # Gorodkin 2004, (8)
@@ -227,7 +235,17 @@ def test_intervals_are_those_of_drawing_again():
     low, high = classification_report(gold, predicted, ["a", "b"])["intervals"]["accuracy"]
     assert low == pytest.approx(0.8 - 1.96 * 0.02, abs=0.006)
     assert high == pytest.approx(0.8 + 1.96 * 0.02, abs=0.006)
+    labels = ["a(e1,e2)", "a(e2,e1)", "b(e1,e2)", "Other"]
     rng = np.random.default_rng(1)
+    gold = rng.choice(labels, 300)
+    predicted = np.where(rng.random(300) < 0.6, gold, rng.choice(labels, 300))
+    found = classification_report(gold, predicted, labels)["intervals"]
+    again = []
+    for places in rng.integers(0, 300, (100, 300)):
+        drawn = gold[places].tolist(), predicted[places].tolist()
+        again.append((sklearn.metrics.matthews_corrcoef(*drawn), _relation_f1(*drawn)))
+    for name, values in zip(("mcc", "relation_f1"), zip(*again, strict=True), strict=True):
+        np.testing.assert_allclose(found[name], np.quantile(values, (0.025, 0.975)), atol=0.02)
     tags = [["B-A", "O"] if rng.random() < 0.5 else ["B-A", "B-A"] for _ in range(300)]
     found = [sentence if rng.random() < 0.7 else ["O", "O"] for sentence in tags]
     low, high = tagging_report(tags, found)["intervals"]["micro_f1"]

@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of texts against hand counts and the packages' own examples; answers against one search for each text."""
 
+import json
 import math
 
 import jax
+import numpy as np
 import pytest
 import sacrebleu
+import scipy.stats
+import sklearn.metrics
 from rouge_score import rouge_scorer
 
 from seqjax.data import tokenizers
@@ -16,7 +20,8 @@ from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
-from seqjax.evaluation.texts import answers, format_text_report, text_report
+from seqjax.evaluation.evaluate import format_reported
+from seqjax.evaluation.texts import OTHER, answers, format_text_report, parsed_report, text_report
 from seqjax.experiment import resolve
 from seqjax.models.model import build, initialise
 from seqjax.models.rnn import RNNConfig
@@ -107,6 +112,47 @@ def test_exact_and_parts_by_length():
     perfect = text_report(pairs(("a", "one two three four five", "one two three four five")))
     assert perfect["bleu"] == pytest.approx(100.0)
     assert perfect["chrf"] == pytest.approx(100.0)
+
+
+def test_answers_that_are_classes():
+    """Against scikit-learn's; what is no class is wrong, and is no class in an average."""
+    gold = ["yes", "yes", "no", "no", "no"]
+    said = ["yes ", "maybe", "no", "yes", "no"]
+    found = parsed_report([{"gold": a, "predicted": b} for a, b in zip(gold, said, strict=True)], "class")
+    assert found["accuracy"] == 0.6
+    options = {"average": "macro", "labels": ["no", "yes"], "zero_division": 0}
+    wanted = sklearn.metrics.f1_score(gold, [text.strip() for text in said], **options)
+    assert found["macro"]["f1"] == pytest.approx(wanted)
+    assert list(found["per_class"]) == ["no", "yes"]
+    assert found["labels"] == ["no", "yes", OTHER]
+    assert found["confusion"] == [[2, 1, 0], [0, 1, 1], [0, 0, 0]]
+    assert found["intervals"]["macro_f1"][1] == 1.0
+    assert "(other)" in format_reported(found)
+
+
+def test_answers_that_are_numbers():
+    gold, said = ["1.0", "2.4", "5.0", "3.0"], ["1.2", "2.0", "4.8", "nan is none"]
+    found = parsed_report([{"gold": a, "predicted": b} for a, b in zip(gold, said, strict=True)], "number")
+    wanted = scipy.stats.pearsonr([1.0, 2.4, 5.0, 3.0], [1.2, 2.0, 4.8, -1.0])[0]
+    assert found["pearson"] == pytest.approx(wanted)
+    with pytest.raises(UserError, match=r"objective.judged=number has one right answer"):
+        TextToText(judged="number", references=True)
+
+
+def test_intervals_are_those_of_drawing_again():
+    """Against sacrebleu's own, half of whose width it calls the confidence."""
+    rng = np.random.default_rng(0)
+    gold = [" ".join(rng.choice(list("abcdefgh"), 12)) for _ in range(150)]
+    said = [text if rng.random() < 0.4 else text[:11] + text[11:].replace("a", "b") for text in gold]
+    found = text_report([{"gold": [text, "x"], "predicted": answer} for text, answer in zip(gold, said, strict=True)])
+    low, high = found["intervals"]["bleu"]
+    wanted = sacrebleu.BLEU().corpus_score(said, [gold, ["x"] * 150], n_bootstrap=1000)
+    confidence = json.loads(wanted.format(width=3, is_json=True, signature="of:it"))
+    assert low < found["bleu"] < high
+    np.testing.assert_allclose((high - low) / 2, confidence["confidence_var"], rtol=0.15)
+    share = found["exact"] / 100
+    low, high = found["intervals"]["exact"]
+    assert high - low == pytest.approx(2 * 196 * np.sqrt(share * (1 - share) / 150), abs=2.0)
 
 
 def test_impossible_scores_are_refused():

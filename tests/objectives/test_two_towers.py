@@ -119,6 +119,7 @@ def test_ranks_by_hand():
     candidates = np.float32([[0.9, 0, 0, 0], [0.95, 0.5, 0, 0.1], [0.99, 0.5, 0.1, 0], [0, 0.4, 0.2, 0.1]])
     # ranks: 3 (two are before), 1 (its equal is not before), 2, 1 (again an equal)
     found = retrieval_report(queries, candidates)
+    assert found.pop("intervals")["recall_at_1"] == [0.0, 1.0]
     assert found == {
         "recall_at_1": 0.5, "recall_at_5": 1.0, "recall_at_10": 1.0, "mrr": pytest.approx((1 / 3 + 1 + 1 / 2 + 1) / 4),
         "candidates": 4,

@@ -12,6 +12,8 @@ import pytest
 
 from seqjax.errors import UserError
 from seqjax.evaluation.metrics import classification_report, confusion, tagging_report
+from seqjax.visualise.confusion import figure as confusion_figure
+from seqjax.visualise.confusion import plot_confusion
 from seqjax.visualise.report import KEYS, write_report
 
 HOSTILE = '<script>alert("1")</script>&\''
@@ -144,6 +146,27 @@ def test_curves_are_inside_and_nothing_is_outside(tmp_path):
     assert not {"script", "link", "iframe"} & shown.tags and "url(" not in source and "@import" not in source
     assert "prefers-color-scheme: dark" in source
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_errors_and_parts_by_length_are_shown(tmp_path):
+    errors = [{"text": HOSTILE, "gold": "pos", "predicted": "neg", "sure": 0.75, "value": 1.5},
+              {"text": "a", "gold": 2.5, "predicted": 1.0, "value": 7}]  # fmt: skip
+    parts = [{"longest": 9, "count": 2, "accuracy": 0.5}, {"longest": 20, "count": 1, "accuracy": 1.0}]
+    more = CONTEXT["report"] | {"worst": {"measure": "loss in nats", "errors": errors}, "by_length": parts}
+    plot_confusion(more["confusion"], LABELS, tmp_path / "confusion.png")
+    shown, source = page(tmp_path, CONTEXT | {"report": more})
+    assert table(shown, "text", "expected") == [
+        ["text", "expected", "said", "how sure", "loss in nats"],
+        [HOSTILE, "pos", "neg", "0.7500", "1.5000"],
+        ["a", "2.5000", "1.0000", "", "7"],
+    ]
+    assert table(shown, "tokens up to")[1:] == [["9", "2", "0.5000"], ["20", "1", "1.0000"]]
+    assert "script" not in shown.tags and "<script" not in source
+    (address,) = shown.addresses
+    assert base64.b64decode(address.split(",")[1]) == (tmp_path / "confusion.png").read_bytes()
+    axes = confusion_figure(more["confusion"], LABELS).axes[0]
+    assert [text.get_text() for text in axes.texts] == [str(count) for row in more["confusion"] for count in row]
+    assert [label.get_text() for label in axes.get_yticklabels()] == LABELS
 
 
 def test_every_part_but_the_name_may_be_absent(tmp_path):
