@@ -15,7 +15,10 @@ from seqjax.commands import predict, runs
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset, open_data
 from seqjax.data.sources import Source
+from seqjax.decoding.generate import generate
+from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
+from seqjax.evaluation.texts import answers
 from seqjax.experiment import Experiment, Run
 from seqjax.models.model import build, encoder_alone, initialise, shapes
 from seqjax.models.seq2seq import Seq2SeqConfig
@@ -112,6 +115,18 @@ def test_an_encoder_alone_takes_its_own_table():
     assert (alone.vocab_size, alone.source_vocab_size) == (23, 0)
     np.testing.assert_array_equal(taken["trunk"]["tokens"]["embedding"], params["trunk"]["source_tokens"]["embedding"])
     assert "source_tokens" not in taken["trunk"]
+
+
+def test_answers_are_to_the_ids_of_sources(spec):
+    data = open_data(experiment(spec).data, TextToText())
+    model = build(Seq2SeqConfig(vocab_size=9, source_vocab_size=11, width=16, init_scale=1.0))
+    params, source = initialise(model, jax.random.key(0)), data.tokenizer.source
+    found = answers(model, data, params, "train", 6)
+    asked = [[*source.encode(each["source"]), source.eos] for each in found]
+    options = {"new": 7, "end": data.tokenizer.eos, "start": data.tokenizer.pad, "size": 9}
+    said = generate(model, params, sources=asked, sampler=Greedy(), **options)
+    assert [each["predicted"] for each in found] == [data.tokenizer.decode(ids) for ids in said]
+    assert len({each["predicted"] for each in found}) > 1
 
 
 @pytest.mark.parametrize("name", ["seq2seq", pytest.param("transformer", marks=pytest.mark.exhaustive)])
