@@ -3,15 +3,18 @@
 """RNN, GRU, LSTM, LSTM with attention and Transformer as encoder-decoders of equal size, on one text, by one loop.
 
     SEQJAX_DATA=... python -m benchmarks.architectures [--updates 1500] [--parameters 3000000] [--into FOLDER]
+    SEQJAX_DATA=... python -m benchmarks.architectures --rungs LSTM "LSTM with attention"      # vector or attention
 
 Each learns to translate the captions of Multi30k from English into German with the same tokens (pieces of 4,000 kinds),
 batches, optimiser and number of updates; its width is the one that comes nearest to the number of parameters. The table
 gives the loss and BLEU on the test split of 2016, and by the length of texts the updates a second (of batches with as
 many places) and the tokens a second of greedy decoding. The figure shows these, and BLEU by the length of the sentence:
-what attention is for (Bahdanau et al. 2015, figure 2). Runs that are complete are not run again.
+what attention is for (Bahdanau et al. 2015, figure 2). Runs that are complete are not run again, so that rungs may be
+trained a few at a time.
 """
 
 import argparse
+import bisect
 import dataclasses
 import functools
 import json
@@ -64,10 +67,13 @@ def model(rung: str, width: int) -> ModelConfig:
 def sized(rung: str, parameters: int) -> ModelConfig:
     """Returns the rung whose number of parameters comes nearest."""
 
-    def miss(width: int) -> int:
-        return abs(trees.count(shapes(build(model(rung, width)))) - parameters)
+    def count(width: int) -> int:
+        return trees.count(shapes(build(model(rung, width))))
 
-    return model(rung, min(range(64, 1025, 16), key=miss))
+    widths = range(64, 1025, 16)
+    above = bisect.bisect_left(widths, parameters, key=count)
+    nearest = widths[max(above - 1, 0) : above + 1]
+    return model(rung, min(nearest, key=lambda width: abs(count(width) - parameters)))
 
 
 def experiment(config: ModelConfig, updates: int, folder: Path) -> Experiment:
@@ -130,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, default=1500)
     parser.add_argument("--parameters", type=int, default=3_000_000)
+    parser.add_argument("--rungs", nargs="+", choices=RUNGS, default=RUNGS, metavar="RUNG", help=", ".join(RUNGS))
     parser.add_argument("--runs", type=Path, default=Path("runs/architectures"))
     parser.add_argument("--into", type=Path, default=Path("benchmarks/figures"))
     options = parser.parse_args()
@@ -137,7 +144,7 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {}
     by_length = "".join(f"{length:>8}" for length in LENGTHS)
     print(f"{'':20} parameters    loss    BLEU   updates/s at{by_length}   tokens/s at{by_length}")
-    for rung in RUNGS:
+    for rung in options.rungs:
         config = sized(rung, options.parameters)
         found = quality(experiment(config, options.updates, folder), options.runs / rung.replace(" ", "-"))
         found["speeds"] = [speeds(config, length) for length in LENGTHS]
@@ -176,7 +183,7 @@ def draw(results: dict[str, dict[str, Any]], path: Path) -> None:
         panel.set_xlabel(x)
         panel.set_title(title)
     bleu.legend()
-    image.savefig(path, dpi=120)
+    image.savefig(path, dpi=80)
 
 
 if __name__ == "__main__":

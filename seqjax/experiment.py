@@ -103,6 +103,11 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.reinit_layers < 0 or (self.reinit_layers and not self.init_from):
             raise UserError(f"reinit_layers={self.reinit_layers} must be at least 0, and needs init_from")
+        if self.data.source_tokenizer and not (self.objective.sources and self.objective.reads == "pair"):
+            raise UserError(
+                "data.source_tokenizer is for a source and a target in two vocabularies; set objective=texttotext, or "
+                "leave it empty"
+            )
         if self.data.layout == "strips" and self.parallel.backend == "pmap":
             raise UserError("data.layout=strips takes a state from batch to batch; it needs parallel.backend=jit")
         if (before := sum(updates for updates, _, _ in self.data.stages)) and before >= self.run.steps:

@@ -56,7 +56,7 @@ def show(name: str, overrides: list[str], tiny: bool, diff: bool) -> Result:
 def check(name: str, overrides: list[str], tiny: bool) -> Result:
     """Returns what a run would read, build and need."""
     prepared = prepare(experiments.resolve(name, overrides, tiny))
-    experiment, dataset = prepared.experiment, prepared.dataset
+    experiment, dataset, tokenizer = prepared.experiment, prepared.dataset, prepared.dataset.tokenizer
     devices = Devices(experiment.parallel)
     check_metric(prepared)
     data: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
     result = {
         "name": experiment.name,
         "data": data,
-        "tokenizer": {"size": dataset.tokenizer.size, "hash": dataset.tokenizer.hash},
+        "tokenizer": {"size": tokenizer.size, "source_size": tokenizer.source.size, "hash": tokenizer.hash},
         "parameters": trees.count(tree),
         "parameters_by_part": {part: trees.count(tree[part]) for part in tree},
         "flops_per_update": flops,

@@ -177,9 +177,9 @@ def generate(
     if not answers and (not isinstance(objective, CLM) or objective.prefixes):
         raise UserError(f"the run in '{folder}' is not of a causal language model; `generate` needs one")
     tokenizer = tokenizers.load(Path(folder) / "tokenizer")
-    ids = tokenizer.encode(prompt)
+    ids = tokenizer.source.encode(prompt)
     if isinstance(objective, Answering):
-        ids = objective.asked(ids, tokenizer)
+        ids = objective.asked(ids, tokenizer.source)
     elif tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
         ids = [tokenizer.bos, *ids]
     if not ids:

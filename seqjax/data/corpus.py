@@ -47,6 +47,8 @@ class Encoder(Protocol):
     eos: int
     hash: str
 
+    @property
+    def source(self) -> "Encoder": ...
     def encode_batch(self, texts: list[str]) -> list[list[int]]: ...
     def encode_spans(self, texts: list[str]) -> list[tuple[list[int], np.ndarray]]: ...
     def encode_words(self, words: list[str]) -> tuple[list[int], list[int]]: ...
@@ -110,7 +112,7 @@ def tokenise(
 
     Args:
       records: what to tokenise.
-      tokenizer: by what.
+      tokenizer: by what; the first text of a "pair" by its `source`.
       reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "choices" (text, choices, and the
         class of the right one), "number" (text, perhaps pair, and a number), "tags" (words and their tags) or "answers"
         (a question, its context as the pair, and the answers in there).
@@ -177,7 +179,7 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
 
 
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str], offsets: str) -> None:
-    dtype = np.dtype(np.uint16 if tokenizer.size <= 1 << 16 else np.int32)
+    dtype = np.dtype(np.uint16 if max(tokenizer.size, tokenizer.source.size) <= 1 << 16 else np.int32)
     lengths, firsts = [], []
     numbers: list[float] = []
     tags: list[int] = []
@@ -210,7 +212,7 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
             else:
                 texts = [field(records[i], i, "text") for i in places]
                 size += sum(len(text.encode()) for text in texts)
-                documents = tokenizer.encode_batch(texts)
+                documents = (tokenizer.source if reads == "pair" else tokenizer).encode_batch(texts)
                 if reads in ("label", "choices"):
                     numbers += [class_number(field(records[i], i, "label"), labels, i) for i in places for _ in each]
                 if reads == "number":

@@ -17,6 +17,7 @@ from seqjax.config import require, require_choice
 from seqjax.data import corpus as corpora
 from seqjax.data import tokenizers
 from seqjax.data.questions import NO_ANSWER
+from seqjax.data.records import texts_of
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
 from seqjax.data.sources import Source, open_split
 from seqjax.data.stages import StagedIterator, stage_seed
@@ -35,6 +36,7 @@ class Data:
 
     source: Source = Source()
     tokenizer: str = "bpe:8192"
+    source_tokenizer: str = ""  # of what an encoder reads, in a vocabulary of its own (empty: `tokenizer`)
     length: int = 128  # L: tokens that the model reads in a row
     batch: int = 32  # B: rows of an update, over all devices and accumulation steps
     stages: tuple[tuple[int, int, int], ...] = ()  # (updates, length, batch) of what comes before `length` and `batch`
@@ -108,7 +110,7 @@ class Dataset:
     Attributes:
       config: what was asked for.
       objective: whose examples are made.
-      tokenizer: from text to ids and back.
+      tokenizer: from text to ids and back; its `source` is that of the texts that an encoder reads.
       records: function from a split's name to its records.
     """
 
@@ -332,17 +334,10 @@ class _Gather(grain.transforms.Map):
 def open_data(config: Data, objective: Objective, tokenizer: Any = None) -> Dataset:
     """Returns the data set of a configuration; builds the tokenizer from the training text unless one is given."""
     records = functools.cache(lambda split: open_split(config.source, split))
-    if tokenizer is None:
-        tokenizer = tokenizers.build(config.tokenizer, lambda: _texts(records("train")))
+    if tokenizer is None and config.source_tokenizer:
+        source = tokenizers.build(config.source_tokenizer, lambda: texts_of(records("train"), ("text",)))
+        target = tokenizers.build(config.tokenizer, lambda: texts_of(records("train"), ("pair",)))
+        tokenizer = target.with_source(source)
+    elif tokenizer is None:
+        tokenizer = tokenizers.build(config.tokenizer, lambda: texts_of(records("train")))
     return Dataset(config, objective, tokenizer, records)
-
-
-def _texts(records: Any) -> Iterator[str]:
-    for i in range(len(records)):
-        record = records[i]
-        for name in ("text", "pair"):
-            if name in record:
-                yield record[name]
-        yield from record.get("choices", ())
-        if "words" in record:
-            yield " ".join(record["words"])

@@ -125,3 +125,15 @@ def fingerprint(content: Any) -> str:
     """Returns 32 hexadecimal digits that depend on `content` (anything JSON can write; other values by their repr)."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
+
+
+def texts_of(records: Any, names: Sequence[str] = ("text", "pair")) -> Iterator[str]:
+    """Yields what a tokenizer learns from: the fields `names` of each record, its choices and its words."""
+    for i in range(len(records)):
+        record = records[i]
+        for name in names:
+            if name in record:
+                yield record[name]
+        yield from record.get("choices", ())
+        if "words" in record:
+            yield " ".join(record["words"])

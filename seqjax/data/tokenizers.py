@@ -32,6 +32,7 @@ from seqjax.errors import UserError
 
 _ENDS = (".", "!", "?", "\n", "…", "\u3002", "\uff01", "\uff1f")  # the last three are Chinese
 META = "tokenizer_meta.json"
+SOURCE = "source"  # the folder within a tokenizer's that holds the one of its sources
 T = TypeVar("T")
 
 
@@ -41,13 +42,23 @@ class Tokenizer:
     Attributes:
       size: the number of ids.
       pad, unk, bos, eos, mask: special ids; bos is also [CLS], eos is also [SEP]; -1 where the vocabulary has none.
+      source: the tokenizer of what an encoder reads before a decoder says text of this vocabulary: itself, or another.
     """
 
-    def __init__(self, engine: Engine, special: dict[str, int]):
+    def __init__(self, engine: Engine, special: dict[str, int], source: "Tokenizer | None" = None):
         self.engine = engine
+        self._source = source
         self.size = engine.size
         self.pad, self.unk, self.bos, self.eos, self.mask = (special[name] for name in SPECIAL_NAMES)
         self._never = frozenset({self.pad, self.bos, self.eos, self.mask} - {self.unk, NONE})
+
+    @property
+    def source(self) -> "Tokenizer":  # no attribute, for nothing that holds itself is freed at once
+        return self._source or self
+
+    def with_source(self, source: "Tokenizer") -> "Tokenizer":
+        """Returns the same with another tokenizer for sources."""
+        return Tokenizer(self.engine, {name: getattr(self, name) for name in SPECIAL_NAMES}, source)
 
     def encode(self, text: str) -> list[int]:
         """Returns the ids of a text, with no special tokens added."""
@@ -118,7 +129,9 @@ class Tokenizer:
         """Writes what `load` reads into a folder, which it makes."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, data in self._files().items():
-            (Path(folder) / name).write_bytes(data)
+            path = Path(folder) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
 
     @cached_property
     def hash(self) -> str:
@@ -131,7 +144,9 @@ class Tokenizer:
     def _files(self) -> dict[str, bytes]:
         special = {name: getattr(self, name) for name in SPECIAL_NAMES}
         meta = {"kind": self.engine.kind, "size": self.size, "special": special}
-        return {META: (json.dumps(meta, indent=2) + "\n").encode(), **self.engine.files()}
+        own = {META: (json.dumps(meta, indent=2) + "\n").encode(), **self.engine.files()}
+        sources = self._source._files() if self._source else {}
+        return own | {f"{SOURCE}/{name}": data for name, data in sources.items()}
 
     def _plain(self, ids: list[int]) -> list[int]:
         return [self.unk if index in self._never else index for index in ids]
@@ -181,7 +196,10 @@ def load(folder: str | os.PathLike[str]) -> Tokenizer:
             raise ValueError(f"unknown kind {meta['kind']!r}")
         if engine.size != meta["size"]:
             raise ValueError(f"{engine.size} ids where {meta['size']} were saved")
-        return Tokenizer(engine, {name: meta["special"][name] for name in SPECIAL_NAMES})
+        source = load(path / SOURCE) if (path / SOURCE).exists() else None
+        return Tokenizer(engine, {name: meta["special"][name] for name in SPECIAL_NAMES}, source)
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved tokenizer: {Path(error.filename).name} is missing") from None
     except Exception as error:

@@ -101,7 +101,7 @@ def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any,
     sources = [str(text) for text in texts]
     said = say(model, objective, tokenizer, data.length, data.eval_batch, params, sources)
     room = objective.widest(data.length)[0]
-    lengths = [len(ids) for ids in tokenizer.encode_batch(sources)]
+    lengths = [len(ids) for ids in tokenizer.source.encode_batch(sources)]
     return [
         {"text": text, "answer": answer, "cut": length >= room}
         for text, answer, length in zip(sources, said, lengths, strict=True)

@@ -72,8 +72,9 @@ def say(
       texts: to answer.
     """
     room, new = objective.widest(length)
-    sources = [objective.asked(ids[: room - 1], tokenizer) for ids in tokenizer.encode_batch(list(texts))]
-    room += len(objective.asked([], tokenizer)) - 1
+    ends = tokenizer.source
+    sources = [objective.asked(ids[: room - 1], ends) for ids in ends.encode_batch(list(texts))]
+    room += len(objective.asked([], ends)) - 1
     options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size}
     said: dict[int, str] = {}
     order = np.argsort([len(ids) for ids in sources], kind="stable")  # rows of a batch wait for their longest
@@ -82,7 +83,7 @@ def say(
         # Each other shape of a batch is a program to compile: rows that nobody asks for fill it up, and widen it.
         width = min(-(-len(sources[places[-1]]) // ROUND) * ROUND, room)
         missing = size + 1 - len(places)
-        rows = [sources[place] for place in places] + [[tokenizer.eos] * width] * missing
+        rows = [sources[place] for place in places] + [[ends.eos] * width] * missing
         options |= objective.asking(rows, tokenizer) | {"new": [new] * len(places) + [1] * missing}
         if objective.beams > 1:
             best = beam_search(model, params, beams=objective.beams, length_penalty=objective.length_penalty, **options)

@@ -129,6 +129,9 @@ def encoder_alone(config: TransformerConfig, params: Params) -> tuple[Transforme
     parts = dict(params["trunk"])
     encoder = parts.pop("encoder")
     del parts["decoder"]
+    if config.source_vocab_size:
+        parts["tokens"] = parts.pop("source_tokens")
+        config = dataclasses.replace(config, vocab_size=config.source_vocab_size, source_vocab_size=0)
     return dataclasses.replace(config, decoder_layers=0, causal=False), dict(params) | {"trunk": parts | dict(encoder)}
 
 

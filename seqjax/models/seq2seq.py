@@ -28,6 +28,7 @@ class Seq2SeqConfig:
     """Settings of a recurrent encoder-decoder; the defaults are a small one of Bahdanau et al. 2015."""
 
     vocab_size: int = 0  # 0: that of the tokenizer
+    source_vocab_size: int = 0  # of the encoder's own token embeddings; 0: that of data.source_tokenizer, else none
     cell: str = "gru"  # see RNNConfig
     layers: int = 1  # of the encoder
     decoder_layers: int = 1
@@ -44,7 +45,7 @@ class Seq2SeqConfig:
     def __post_init__(self) -> None:
         require_choice(self, "model", {"cell": CELLS, "attention": ATTENTIONS})
         require(self, "model", ("layers", "decoder_layers", "width"), 1)
-        require(self, "model", ("vocab_size", "embed_width", "init_scale", "window"), 0)
+        require(self, "model", ("vocab_size", "source_vocab_size", "embed_width", "init_scale", "window"), 0)
         require(self, "model", ("dropout",), 0, 1)
         if self.attention in ("none", "additive") and (self.window or self.input_feeding):
             raise UserError(
@@ -210,6 +211,8 @@ class Seq2Seq(nn.Module):
         c = self.config
         init = uniform(c.init_scale)
         self.tokens = Embed(c.vocab_size, c.embed_width or c.width, embedding_init=init, rows="V")
+        if c.source_vocab_size:
+            self.source_tokens = Embed(c.source_vocab_size, c.embed_width or c.width, embedding_init=init, rows="V")
         self.encoder = [RNNLayer(c.encoder) for _ in range(c.layers)]
         self.memory = Linear(c.width, kernel_init=init)
         remembered = 2 if CELLS[c.cell].remembers else 1
@@ -220,7 +223,7 @@ class Seq2Seq(nn.Module):
     def encode(self, source_BS: jax.Array, segments_BS: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
         """Returns the encoder's states [B, S, D'] and what it ended with [B, D'], both ways where it reads both."""
         c = self.config
-        x_BSD = constrain(self.tokens(source_BS), "B")
+        x_BSD = constrain((self.source_tokens if c.source_vocab_size else self.tokens)(source_BS), "B")
         positions_BS, batch = from_segments(segments_BS), source_BS.shape[0]
         fresh = (CELLS[c.cell].initial(batch, c.width),) * c.layers
         x_BSD, _ = through(self.encoder, self.drop, x_BSD, positions_BS, segments_BS, fresh, train)

@@ -188,6 +188,8 @@ class Embedding(nn.Module):
             "embedding_init": nn.initializers.normal(c.init_std),
         }
         self.tokens = Embed(c.vocab_size, **settings, rows="V")
+        if c.source_vocab_size:
+            self.source_tokens = Embed(c.source_vocab_size, **settings, rows="V")
         if c.positions == "learned":
             self.position = Embed(c.max_length + c.position_offset, **settings)
         if c.token_types:
@@ -199,10 +201,16 @@ class Embedding(nn.Module):
             self.embed_projection = Linear(c.width, True, DTYPES[c.dtype], nn.initializers.normal(c.init_std))
 
     def __call__(
-        self, tokens_BL: jax.Array, positions_BL: jax.Array, token_types_BL: jax.Array | None, train: bool
+        self,
+        tokens_BL: jax.Array,
+        positions_BL: jax.Array,
+        token_types_BL: jax.Array | None,
+        train: bool,
+        source: bool = False,
     ) -> jax.Array:
         c = self.config
-        x_BLD = constrain(self.tokens(tokens_BL), "BLD")
+        table = self.source_tokens if source and c.source_vocab_size else self.tokens
+        x_BLD = constrain(table(tokens_BL), "BLD")
         if c.scale_embedding:
             x_BLD = x_BLD * math.sqrt(c.width)
         if c.positions == "learned":
@@ -282,7 +290,7 @@ class Transformer(nn.Module):
         """Returns the encoder's states [B, S, D] of a source; an encoder-decoder model only."""
         segments_BS = jnp.ones_like(source_BS) if segments_BS is None else segments_BS
         positions_BS = from_segments(segments_BS) if positions_BS is None else positions_BS
-        x_BSD = self.embedding(source_BS, positions_BS, None, train)
+        x_BSD = self.embedding(source_BS, positions_BS, None, train, source=True)
         return self.encoder(x_BSD, positions_BS, segments_BS, None, None, None, train)[0]
 
     def start(

@@ -19,6 +19,7 @@ class TransformerConfig:
     """Settings of the stack. The defaults are those of GPT-2 (Radford et al. 2019, section 2.3)."""
 
     vocab_size: int = 0  # 0: that of the tokenizer
+    source_vocab_size: int = 0  # of the encoder's own token embeddings; 0: that of data.source_tokenizer, else none
     layers: int = 12
     decoder_layers: int = 0  # above 0: an encoder of `layers` layers, and a decoder of so many that attends to it
     width: int = 768
@@ -70,7 +71,7 @@ class TransformerConfig:
         require_choice(self, "model", choices)
         require(self, "model", ("layers", "width", "heads", "mlp_width", "max_length"), 1)
         require(self, "model", ("vocab_size", "token_types", "norm_epsilon", "init_std", "decoder_layers"), 0)
-        require(self, "model", ("kv_heads", "head_width", "embed_width", "position_offset"), 0)
+        require(self, "model", ("kv_heads", "head_width", "embed_width", "position_offset", "source_vocab_size"), 0)
         require(self, "model", ("dropout",), 0, 1)
         require(self, "model", ("rotary_base",), 1)
         require(self, "model", ("relative_buckets",), 4)
@@ -85,6 +86,8 @@ class TransformerConfig:
             raise UserError(f"sinusoidal positions need an even model.width; here it is {self.width}")
         if self.embed_width and self.tied and not self.head_transform:
             raise UserError("model.embed_width needs model.head_transform=true or model.tied=false")
+        if self.source_vocab_size and not self.decoder_layers:
+            raise UserError("model.source_vocab_size is of an encoder-decoder; it needs model.decoder_layers")
         if self.decoder_layers and not self.causal:
             raise UserError("a decoder reads one way: model.decoder_layers needs model.causal=true")
 

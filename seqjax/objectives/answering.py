@@ -90,7 +90,7 @@ class Answering(NextToken):
 
     @abc.abstractmethod
     def asked(self, source: Sequence[int], ends: Ends) -> list[int]:
-        """Returns what the model reads of a source's ids before it answers."""
+        """Returns what the model reads of a source's ids before it answers; `ends` are those of its vocabulary."""
 
     @abc.abstractmethod
     def asking(self, rows: Sequence[Sequence[int]], ends: Ends) -> dict[str, Any]:

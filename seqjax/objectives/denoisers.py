@@ -58,4 +58,4 @@ class Denoisers(SpanCorruption):
             return example(text, noise_mask(len(text), rate, span, rng), places, sentinels, vocabulary)
         rest = int(rng.integers(1, min(len(text), places[1])))
         source, targets = np.append(text[:-rest], vocabulary.eos), np.append(text[-rest:], vocabulary.eos)
-        return frame(source, targets, places, vocabulary)
+        return frame(source, targets, places, vocabulary.pad, vocabulary.pad)

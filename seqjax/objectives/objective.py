@@ -31,6 +31,9 @@ class Vocabulary(Protocol):
     sentence_ends: np.ndarray
     sentinels: np.ndarray
 
+    @property
+    def source(self) -> "Vocabulary": ...
+
 
 class Objective(abc.ABC):
     """Base of the frozen dataclasses of settings that say what is learnt; see `objectives/clm.py` for the shortest.

@@ -129,7 +129,8 @@ def example(
     pairs = np.stack([sentinels[np.maximum(number, 0)], text], axis=1).reshape(-1)
     targets = pairs[np.stack([first, noise], axis=1).reshape(-1)]
     ends = [vocabulary.eos] if len(text) > 1 else []
-    return frame(np.concatenate([source, ends]), np.concatenate([targets, ends]), places, vocabulary)
+    source, targets = (np.concatenate([ids, ends]) for ids in (source, targets))
+    return frame(source, targets, places, vocabulary.pad, vocabulary.pad)
 
 
 def target_start(pad: int) -> int:
@@ -138,10 +139,10 @@ def target_start(pad: int) -> int:
 
 
 def frame(
-    source: np.ndarray, targets: np.ndarray, places: tuple[int, int], vocabulary: Vocabulary
+    source: np.ndarray, targets: np.ndarray, places: tuple[int, int], source_pad: int, pad: int
 ) -> dict[str, np.ndarray]:
-    """Returns a source and its targets as padded rows."""
-    start = target_start(vocabulary.pad)
+    """Returns a source and its targets as rows padded by an id of the vocabulary of each (-1: it has no padding)."""
+    start = target_start(pad)
 
     def row(values: np.ndarray, width: int, fill: int = 0) -> np.ndarray:
         out = np.full(width, fill, np.int32)
@@ -150,7 +151,7 @@ def frame(
 
     count = len(targets)
     return {
-        "source": row(source, places[0], start),
+        "source": row(source, places[0], max(source_pad, 0)),
         "source_segments": row(np.ones(len(source)), places[0]),
         "source_positions": row(np.arange(len(source)), places[0]),
         "tokens": row(np.concatenate([[start], targets[:-1]])[:count], places[1], start),

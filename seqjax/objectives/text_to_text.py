@@ -56,6 +56,11 @@ class TextToText(Answering):
             raise UserError("objective.feedback=stepwise has the logits of every place; set objective.chunk=0")
         super().__post_init__()
 
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """Sources end with an end token; rows see to that of targets."""
+        if vocabulary.source.eos < 0:
+            raise UserError("the tokenizer of sources has no end token; use another data.source_tokenizer")
+
     def row_length(self, length: int) -> int:
         """The narrowest row whose source has `length` places, and its target `ratio` as many."""
         width = length
@@ -136,7 +141,8 @@ class TextToText(Answering):
         del rng
         real = row["segments"] > 0
         source, target = (row["tokens"][real & (row["token_types"] == kind)] for kind in (0, 1))
-        return frame(source[1:], target, self.places(len(row["tokens"])), vocabulary)
+        source = np.append(source[1:-1], vocabulary.source.eos)  # its own vocabulary's end, not the target's
+        return frame(source, target, self.places(len(row["tokens"])), vocabulary.source.pad, vocabulary.pad)
 
     def asked(self, source: Sequence[int], ends: Ends) -> list[int]:
         """The source and its end."""

@@ -17,11 +17,13 @@ import numpy as np
 
 from seqjax import rng, trees
 from seqjax.data import tokenizers
-from seqjax.data.pipeline import Dataset
+from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.records import from_records
 from seqjax.errors import UserError
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
+from seqjax.models.seq2seq import Seq2SeqConfig
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.training import optimizers
 from seqjax.training.chips import CHIPS, roofline
 from seqjax.training.hlo import collectives, product_flops
@@ -136,21 +138,28 @@ def standing_in(experiment: Experiment) -> Prepared:
     objective, data = experiment.objective, experiment.data
     if experiment.init_from or objective.reads not in ("text", "pair"):
         raise UserError(f"{experiment.name} takes its model or its classes from elsewhere; compile what it begins with")
-    config = dataclasses.replace(data, tokenizer="bytes", limit=0)
+    config = dataclasses.replace(data, tokenizer="bytes", source_tokenizer="", limit=0)
     tokenizer: Any = tokenizers.build("bytes", lambda: [])
     many = max(rows for _, rows in data.batches) if data.layout in ("bucket", "strips") else 4
     longest = "a" * (data.length if objective.reads == "pair" else 2 * objective.row_length(data.length))
     records = from_records([{"text": longest, "pair": longest}] * (2 * many))
-    size = experiment.model.vocab_size
-    if not size:
-        named = re.fullmatch(r"\w+:(\d+)", data.tokenizer)
-        if not named:
-            raise UserError(f"data.tokenizer={data.tokenizer} does not say its size; set model.vocab_size")
-        size = int(named[1]) + objective.extra_ids(tokenizer)
-    model = dataclasses.replace(experiment.model, vocab_size=size)
+    model = experiment.model
+    if not model.vocab_size:
+        model = dataclasses.replace(model, vocab_size=_named(data, "", objective.extra_ids(tokenizer)))
+    if data.source_tokenizer and isinstance(model, TransformerConfig | Seq2SeqConfig):
+        model = dataclasses.replace(model, source_vocab_size=model.source_vocab_size or _named(data, "source_"))
     experiment = dataclasses.replace(experiment, model=model)
     dataset = Dataset(config, objective, tokenizer, lambda split: records)
     return Prepared(experiment, dataset, objective.build(model), None)
+
+
+def _named(data: Data, side: str, extra: int = 0) -> int:
+    """Returns the size that data.tokenizer or data.source_tokenizer names."""
+    name = getattr(data, f"{side}tokenizer")
+    named = re.fullmatch(r"\w+:(\d+)", name)
+    if not named:
+        raise UserError(f"data.{side}tokenizer={name} does not say its size; set model.{side}vocab_size")
+    return int(named[1]) + extra
 
 
 def _topology(name: str) -> tuple[list[Any], int]:

@@ -9,6 +9,7 @@ from typing import Any
 from seqjax import trees
 from seqjax.data import corpus, tokenizers
 from seqjax.data.pipeline import Dataset, open_data
+from seqjax.data.tokenizers import Tokenizer
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
 from seqjax.experiment import Experiment
@@ -59,6 +60,8 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
             model, pretrained = encoder_alone(model, pretrained)
         experiment = dataclasses.replace(experiment, model=model)
         tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")
+        if not experiment.objective.sources:
+            tokenizer = tokenizer.source  # that of the encoder
     if tokenizer_folder is not None:
         tokenizer = tokenizers.load(tokenizer_folder)
     dataset = open_data(experiment.data, experiment.objective, tokenizer)
@@ -68,6 +71,7 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
         objective = objective.with_labels(labels)
     dataset = open_data(experiment.data, objective, dataset.tokenizer)
     model = _fit(experiment, dataset.tokenizer.size + objective.extra_ids(dataset.tokenizer))
+    model = _fit_source(experiment, model, dataset.tokenizer)
     experiment = dataclasses.replace(experiment, objective=objective, model=model)
     built = objective.build(model)
     if pretrained is not None:
@@ -127,3 +131,20 @@ def _fit(experiment: Experiment, size: int) -> Any:
     if experiment.objective.sources and not getattr(model, "decoder_layers", 0):
         raise UserError("this objective needs an encoder-decoder; set model.decoder_layers above 0")
     return model
+
+
+def _fit_source(experiment: Experiment, model: Any, tokenizer: Tokenizer) -> Any:
+    """Returns the model with embeddings for sources where these have a vocabulary of their own."""
+    size, own = getattr(model, "source_vocab_size", 0), tokenizer.source is not tokenizer
+    if experiment.data.source_tokenizer and not own:
+        raise UserError("the run in init_from has one tokenizer for both texts; leave data.source_tokenizer empty")
+    if not own:
+        if size:
+            raise UserError(f"model.source_vocab_size={size} needs data.source_tokenizer")
+        return model
+    if 0 < size < tokenizer.source.size:
+        raise UserError(
+            f"the tokenizer of sources has {tokenizer.source.size} ids, model.source_vocab_size={size}; "
+            "set model.source_vocab_size=0"
+        )
+    return dataclasses.replace(model, source_vocab_size=size or tokenizer.source.size)
