@@ -46,6 +46,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         "--seeds", type=int, default=1, metavar="N", help="N runs, in DIR/seed-*: mean and sd (default 1)"
     )
     train.add_argument(
+        "--profile", type=int, metavar="N", help="record a trace of N updates after the first few, in DIR/trace"
+    )
+    train.add_argument(
         "--distributed", action="store_true", help="one of several processes, on each of which this command is given"
     )
     train.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, unless a cluster says (--distributed)")

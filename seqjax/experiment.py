@@ -73,6 +73,7 @@ class Run:
     direction: str = "min"  # "min" or "max"
     patience: int = 0  # stop after so many evaluations without a new best (0: never)
     tensorboard: bool = False  # write event files beside metrics.jsonl
+    deterministic: bool = False  # have a GPU give the same bits each time, slower; a CPU and a TPU do so anyway
 
     def __post_init__(self) -> None:
         require_choice(self, "run", {"direction": ("min", "max")})

@@ -26,6 +26,7 @@ from seqjax.training.finish import finish
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import reopen
 from seqjax.training.processes import connect, first, together
+from seqjax.training.profiling import how_to_view
 
 Result = tuple[dict[str, Any], str]
 SEED = "seed-"  # what the folder of one of several seeds is called, before the number
@@ -38,6 +39,7 @@ def train(
     into: str | None,
     quiet: bool,
     seeds: int = 1,
+    profile: int | None = None,
     distributed: bool = False,
     coordinator: str | None = None,
     processes: int | None = None,
@@ -57,10 +59,11 @@ def train(
     experiment = experiments.resolve(name, overrides, tiny)
     if distributed:
         connect(coordinator, processes, process)
-    if seeds < 1:
-        raise UserError(f"--seeds {seeds} must be at least 1")
+    for option, number in (("seeds", seeds), ("profile", 1 if profile is None else profile)):
+        if number < 1:
+            raise UserError(f"--{option} {number} must be at least 1")
     if seeds == 1:
-        return _one(experiment, folder, quiet)
+        return _one(experiment, folder, quiet, profile or 0)
     record.check_folder(folder)
     if record.exists(folder):
         raise UserError(f"'{folder}' holds a run already; --seeds needs a folder of its own")
@@ -68,20 +71,22 @@ def train(
     for number in range(seeds):
         seeded = dataclasses.replace(experiment.run, seed=experiment.run.seed + number)
         own = folder / f"{SEED}{seeded.seed}"
-        result, text = _one(dataclasses.replace(experiment, run=seeded), own, quiet)
+        result, text = _one(dataclasses.replace(experiment, run=seeded), own, quiet, profile or 0)
         if result["status"] == "interrupted":
             return result, text
         found.append({name: value for name, value in result.items() if name == "best" or name.startswith("eval/")})
     return _spread(found, f"{experiment.run.metric} of the best, and the last scores, on validation; see {folder}")
 
 
-def _one(experiment: Experiment, folder: Path, quiet: bool) -> Result:
+def _one(experiment: Experiment, folder: Path, quiet: bool, profile: int) -> Result:
     with together():
-        result = finish(run.train(experiment, folder, quiet))
+        result = finish(run.train(experiment, folder, quiet, profile=profile))
     best = f"; best {result['best']:.4f} at step {result['best_step']}" if result["best_step"] else ""
     text = f"{result['status']} at step {result['step']} of {result['steps']}{best}; see {folder / 'report.html'}"
     if result["status"] == "interrupted":
         text += f"\nsaved; the same command goes on from step {result['step']}"
+    if profile:
+        text += f"\n{how_to_view(result['trace'])}"
     return result, text if first() else ""
 
 

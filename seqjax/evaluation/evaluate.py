@@ -33,8 +33,9 @@ REPORTED = Judged | InBatchNegatives | Answering  # objectives with scores by cl
 
 
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
-    """Returns a function (params, split, limit=0) -> {"loss": ..., metric: ...} that compiles once.
+    """Returns a function (params, split, limit=0, stop=never) -> {"loss": ..., metric: ...} that compiles once.
 
+    It asks `stop` before each batch, and returns {} where that says so.
     The result is the same for any batch size and number of devices, up to the rounding of a sum. "loss" is the sum of
     the objective's terms, each times its factor and in nats per unit of weight. A causal language model gets
     "perplexity" too, and "bits_per_byte" of the original text where all of it was read.
@@ -46,10 +47,12 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
 
     compiled = devices.spread(score)
 
-    def run(params: Params, split: str, limit: int = 0) -> dict[str, float]:
+    def run(params: Params, split: str, limit: int = 0, stop: Callable[[], bool] = lambda: False) -> dict[str, float]:
         totals: dict[str, list[float]] = {}
         carry = None
         for batch in dataset.evaluation(split, seed, len(devices), limit):
+            if stop():
+                return {}
             given = dict(devices.put_whole(batch))
             if dataset.rows(split).strips:
                 carry = model.initial_carry(*batch["tokens"].shape) if carry is None else carry

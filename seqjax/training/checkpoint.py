@@ -50,6 +50,8 @@ class Checkpoints:
     def save(self, state: State, step: int, iterator: Any, experiment: Experiment, metric: float | None) -> None:
         """Starts saving; the state may be donated and the iterator advanced as soon as this returns.
 
+        What is there of this step already is left as it is, unless it has no metric and now there is one.
+
         Args:
           state: after `step` updates.
           step: the number of updates.
@@ -58,7 +60,9 @@ class Checkpoints:
           metric: of the evaluation at this step, None where there was none.
         """
         if step in self._manager.all_steps():
-            return
+            if metric is None or self._manager.metrics(step) is not None:
+                return
+            self._manager.delete(step)
         meta = {"step": step, "iterator": iterator.get_state(), "metric": metric, "config": to_json(experiment)}
         self._manager.save(
             step,

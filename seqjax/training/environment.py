@@ -13,11 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from seqjax.data.cache import cache_dir
+from seqjax.errors import UserError
 
 PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers", "sentencepiece",
     "tensorflow-datasets", "array-record",
 )  # fmt: skip
+
+
+# Autotuning times kernels that round differently and keeps the fastest. Scatter, with which gradients of embeddings are
+# summed, adds in any order unless it is expanded; the expander is the faster of the two ways that keep an order.
+REPEATABLE = {
+    "xla_gpu_deterministic_ops": "true",
+    "xla_gpu_exclude_nondeterministic_ops": "true",
+    "xla_gpu_enable_scatter_determinism_expander": "true",
+    "xla_gpu_autotune_level": "0",
+}
 
 
 def versions() -> dict[str, str]:
@@ -63,10 +74,13 @@ def hardware() -> dict[str, Any]:
 def keep_compiled_programs() -> None:
     """Keeps compiled programs in the cache folder, one for each kind of processor, so that a second run starts sooner.
 
-    The environment variable JAX_COMPILATION_CACHE_DIR names another folder.
+    All are kept, for most of the two dozen of a run are ready in less than the second which JAX would let pass. The
+    environment variables JAX_COMPILATION_CACHE_DIR and JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS say otherwise.
     """
     import jax
 
+    if not os.environ.get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         kind = hashlib.sha256(f"{platform.machine()} {_processor()}".encode()).hexdigest()[:12]
         jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "programs" / kind))
@@ -79,6 +93,29 @@ def say_choices() -> None:
         logger.addHandler(logging.StreamHandler())
         logger.setLevel(logging.INFO)
         logger.propagate = False
+
+
+def make_repeatable() -> None:
+    """Has XLA give the same bits each time on a GPU: sums in one order, kernels chosen by rule and not by a race.
+
+    Raises:
+      UserError: XLA has started without, and reads its flags only then.
+    """
+    from jax._src import xla_bridge  # no public function tells
+
+    found = switches()
+    if all(found.get(name) == value for name, value in REPEATABLE.items()):
+        return
+    wanted = " ".join(f"--{name}={value}" for name, value in REPEATABLE.items())
+    if xla_bridge.backends_are_initialized():
+        raise UserError(f"run.deterministic=true comes too late for this process; start it with XLA_FLAGS='{wanted}'")
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {wanted}".strip()
+
+
+def switches() -> dict[str, str]:
+    """Returns the flags of XLA, {name: value}: the last of a name counts, and one without a value is true."""
+    words = (word.lstrip("-").partition("=") for word in os.environ.get("XLA_FLAGS", "").split())
+    return {name: value if equals else "true" for name, equals, value in words}
 
 
 def take_huge_pages() -> None:

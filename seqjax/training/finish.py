@@ -81,7 +81,7 @@ def _context(run: record.Recorded, outcome: dict[str, Any]) -> dict[str, Any]:
         ],
         "config": run.config,
         "changes": differences(base, run.config),
-        "environment": {name: run.facts[name] for name in ("versions", "git", "hardware")},
+        "environment": {name: run.facts[name] for name in ("versions", "git", "hardware", "switches")},
         "hashes": {name: run.facts[name] for name in ("data", "tokenizer")},
         "seeds": {"run": run.facts["seed"]},
         "commands": {

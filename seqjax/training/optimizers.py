@@ -20,6 +20,7 @@ from seqjax.training import schedules
 from seqjax.training.step import Averaging
 from seqjax.types import Params
 
+MOMENTS = ("float32", "bfloat16")
 NO_DECAY = (("(bias|scale)$", 0.0), (".*", 1.0))  # Devlin et al. 2019, published code: not on biases and norms
 
 
@@ -36,6 +37,9 @@ class Optimizer:
     b1: float = 0.9  # also SGD's momentum, and how much of schedule_free's parameters is their average
     b2: float = 0.999
     epsilon: float = 1e-8
+    # "float32" or "bfloat16", in which the mean of gradients is kept. The mean of their squares is float32 always: it
+    # changes by 1 - b2 = 0.001 of itself, which 8 bits round away.
+    moments: str = "float32"
     weight_decay: float = 0.01  # adamw, lamb, muon, schedule_free: decoupled, times the learning rate
     decay: tuple[tuple[str, float], ...] = NO_DECAY  # multiplies weight_decay
     clip: float = 1.0  # global norm of the gradient (0: none)
@@ -48,7 +52,7 @@ class Optimizer:
     unfreeze: int = 0  # gradual unfreezing: the next layer below trains after so many updates more (0: all do at once)
 
     def __post_init__(self) -> None:
-        require_choice(self, "optimizer", {"name": RULES, "schedule": schedules.NAMES})
+        require_choice(self, "optimizer", {"name": RULES, "schedule": schedules.NAMES, "moments": MOMENTS})
         for name in ("peak_lr", "layer_decay"):
             if not getattr(self, name) > 0.0:
                 raise UserError(f"optimizer.{name}={getattr(self, name)} must be above 0")
@@ -67,11 +71,20 @@ class Optimizer:
             raise UserError(f"optimizer.spike={self.spike} must be above 1, or 0 for no guard")
         if self.relative and self.name != "adafactor":
             raise UserError(f"optimizer.relative=true is a setting of adafactor, not of {self.name}")
+        if self.moments != "float32" and (self.name not in _MOMENTUM or (self.name == "sgd" and not self.b1)):
+            raise UserError(
+                f"optimizer.moments={self.moments} is for rules that keep a mean of gradients: {', '.join(_MOMENTUM)} "
+                "(sgd with optimizer.b1 above 0)"
+            )
         if self.name == "schedule_free" and (self.schedule != "constant" or self.ema or not self.b1):
             raise UserError(
                 "optimizer.name=schedule_free averages instead of lowering the rate: set optimizer.schedule=constant, "
                 "optimizer.ema=0 and optimizer.b1 above 0"
             )
+
+
+def _adam(config: Optimizer) -> optax.GradientTransformation:
+    return optax.scale_by_adam(config.b1, config.b2, config.epsilon, mu_dtype=config.moments)
 
 
 def _muon(config: Optimizer) -> optax.GradientTransformation:
@@ -89,7 +102,7 @@ def _muon(config: Optimizer) -> optax.GradientTransformation:
         return jax.tree.map_with_path(lambda path, _: "muon" if _MATRIX.search(path_of(path)) else "adam", params)
 
     muon = optax.chain(
-        optax.contrib.scale_by_muon(beta=0.95, weight_dimension_numbers=numbers),
+        optax.contrib.scale_by_muon(beta=0.95, mu_dtype=config.moments, weight_dimension_numbers=numbers),
         optax.stateless(lambda updates, _: jax.tree.map(lambda u: 0.2 * max(u.shape[-2:]) ** 0.5 * u, updates)),
     )
     return optax.partition({"muon": muon, "adam": RULES["adam"](config)}, label)
@@ -98,11 +111,11 @@ def _muon(config: Optimizer) -> optax.GradientTransformation:
 _MATRIX = re.compile(r"/layers?(_\d+)?/.*kernel$")
 
 RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
-    "adamw": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
-    "adam": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),
-    "lamb": lambda o: optax.scale_by_adam(o.b1, o.b2, o.epsilon),  # You et al. 2020, algorithm 2; see `build`
+    "adamw": _adam,
+    "adam": _adam,
+    "lamb": _adam,  # You et al. 2020, algorithm 2; see `build`
     "muon": _muon,
-    "sgd": lambda o: optax.trace(o.b1) if o.b1 else optax.identity(),
+    "sgd": lambda o: optax.trace(o.b1, accumulator_dtype=o.moments) if o.b1 else optax.identity(),
     # Shazeer & Stern 2018, algorithm 4, with the update clipping of section 6; the learning rate is the schedule's.
     "adafactor": lambda o: optax.chain(
         optax.scale_by_factored_rms(),
@@ -111,6 +124,7 @@ RULES: dict[str, Callable[[Optimizer], optax.GradientTransformation]] = {
     ),
     "schedule_free": lambda o: optax.scale_by_rms(o.b2, o.epsilon, eps_in_sqrt=False, bias_correction=True),
 }
+_MOMENTUM = ("adamw", "adam", "lamb", "muon", "sgd")  # keep a mean of gradients, which may be of fewer bits
 _DECAYED = ("adamw", "lamb", "muon", "schedule_free")
 
 

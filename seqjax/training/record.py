@@ -3,7 +3,7 @@
 """A run's description on disk, and how two runs differ.
 
 FOLDER/config.json     the resolved experiment
-FOLDER/run.json        command, hashes of data and tokenizer, seed, versions, git state, hardware
+FOLDER/run.json        command, hashes of data and tokenizer, seed, versions, git state, hardware, XLA's flags
 FOLDER/tokenizer/      the tokenizer
 FOLDER/metrics.jsonl   what was measured
 """
@@ -25,8 +25,8 @@ from seqjax.training.logging import read_metrics
 from seqjax.training.prepare import EVALUATED, Prepared
 
 FACTS = "run.json"  # written last of what describes a run: where it stands the folder holds a whole description
-WRITTEN = ("command", "data", "tokenizer", "seed", "parameters", "versions", "git", "hardware")  # in FACTS
-INGREDIENTS = ("config", "data", "tokenizer", "versions", "git", "hardware")  # in the order in which they are blamed
+WRITTEN = ("command", "data", "tokenizer", "seed", "parameters", "versions", "git", "hardware", "switches")  # in FACTS
+INGREDIENTS = ("config", "data", "tokenizer", "versions", "git", "hardware", "switches")  # in the order of blame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +139,7 @@ def describe(folder: Path, experiment: Experiment, tokenizer: Any, parameters: i
         "versions": environment.versions(),
         "git": environment.git(),
         "hardware": environment.hardware(),
+        "switches": environment.switches(),
     }
     (folder / "config.json").write_text(json.dumps(to_json(experiment), indent=1) + "\n")
     partial = folder / f"{FACTS}.partial"

@@ -16,18 +16,21 @@ from seqjax import rng, trees
 from seqjax.evaluation.evaluate import scorer
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
-from seqjax.training import optimizers, processes, record
+from seqjax.training import environment, optimizers, processes, record
 from seqjax.training.checkpoint import Checkpoints
 from seqjax.training.logging import MetricsFile, NoMetrics, Progress, peak_flops, read_metrics
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
+from seqjax.training.profiling import Trace
 from seqjax.training.step import State, initial_state, train_step
-from seqjax.training.stopping import EarlyStopping, interruptions
+from seqjax.training.stopping import Asked, EarlyStopping, interruptions
 from seqjax.training.watch import Watch
 from seqjax.types import Params
 
 
-def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int | None = None) -> dict[str, Any]:
+def train(
+    experiment: Experiment, folder: Path, quiet: bool = False, until: int | None = None, profile: int = 0
+) -> dict[str, Any]:
     """Runs an experiment in `folder`, or goes on with the run that is there, and returns a summary of it.
 
     `step` always means the number of updates already applied. SIGTERM and Ctrl-C save and return early.
@@ -37,6 +40,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
       folder: of the run; created if need be.
       quiet: show no progress.
       until: save and return after this update, as an interruption would.
+      profile: record a trace of so many updates, see `seqjax.training.profiling`.
 
     Returns:
       {"status": "complete", "stopped early" or "interrupted", "step", "best_step", "best", the last value of each
@@ -47,6 +51,8 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
       Diverged: a loss was NaN or infinite.
     """
     record.check_folder(folder)
+    if experiment.run.deterministic:
+        environment.make_repeatable()
     prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
@@ -61,7 +67,7 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
 
     iterator = dataset.train(run.seed, *share)
     checkpoints = Checkpoints(folder, run)
-    state, start = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
+    state, start, judged = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
     update = devices.spread(one_update(prepared, optimizer), donate=True)
     score = scorer(model, dataset, devices, run.seed)
     dropout = rng.key(run.seed, "dropout")
@@ -71,47 +77,57 @@ def train(experiment: Experiment, folder: Path, quiet: bool = False, until: int 
     metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard) if first else NoMetrics()
     progress = Progress(run.steps, start, experiment.name, quiet or not first)
     watch = _watch(prepared, devices, folder, metrics, progress)
+    trace = Trace(folder, profile, start, run.steps)
 
-    def evaluate(step: int) -> float:
-        with watch.pause():
-            scores = score(state.used, EVALUATED, run.eval_rows)
-        watch.evaluated(step, scores)
-        return scores[run.metric]
+    def due(step: int) -> bool:
+        return step % run.eval_every == 0 or step == run.steps
 
-    step = start
+    def keep(step: int, asked: Asked) -> bool:
+        """Evaluates where that is due, and saves; returns whether an interruption broke the evaluation off."""
+        scores = {}
+        if due(step):
+            with watch.pause():
+                scores = score(state.used, EVALUATED, run.eval_rows, asked.at_once)
+        metric = scores[run.metric] if scores else None
+        if metric is not None:
+            watch.evaluated(step, scores)
+        if metric is not None and step:
+            stopping.see(step, metric)
+        if step:
+            checkpoints.save(devices.whole(state), step, iterator, experiment, metric)
+        return due(step) and not scores
+
+    step, broken = start, False
     shape: tuple[int, int] | None = None
     try:
         with progress, interruptions() as asked:
-            if step == 0:
-                evaluate(step)
+            if due(step) and not judged:  # before the first update, or broken off by an interruption
+                broken = keep(step, asked)
             while step < min(run.steps, until or run.steps) and not stopping.stop and not asked(step):
                 if shape != data.shape(step):  # a stage begins, and a program of its own
                     shape = data.shape(step)
                     watch.begin()
-                batch = next(iterator)
-                state, pairs = update(state, devices.put(batch), dropout)
+                with trace.update(step):
+                    batch = next(iterator)
+                    state, pairs = update(state, devices.put(batch), dropout)
                 step += 1
                 watch.dispatched(step, pairs, batch)
-                evaluating = step % run.eval_every == 0 or step == run.steps
-                saving = bool(run.save_every) and step % run.save_every == 0
-                if evaluating or saving:
+                trace.done(step, pairs)
+                if due(step) or (run.save_every and step % run.save_every == 0):
                     watch.settle()  # nothing is saved of an update whose loss is not a number
-                    metric = evaluate(step) if evaluating else None
-                    if metric is not None:
-                        stopping.see(step, metric)
-                    checkpoints.save(devices.whole(state), step, iterator, experiment, metric)
+                    broken = keep(step, asked)
             watch.settle()
             if step > start:
                 # where an interruption came in between
                 checkpoints.save(devices.whole(state), step, iterator, experiment, None)
     finally:
+        trace.close()
         checkpoints.close()
         metrics.close()
         iterator.close()
     processes.meet("saved")
-    status = "complete" if step == run.steps else "stopped early" if stopping.stop else "interrupted"
-    outcome = {"status": status, "step": step, "steps": run.steps, "folder": str(folder)}
-    return outcome | {"best_step": stopping.best_step, "best": stopping.best_value} | watch.last
+    traced = {"trace": str(trace.folder)} if profile else {}
+    return _outcome(step, run.steps, broken, folder, stopping) | traced | watch.last
 
 
 def one_update(prepared: Prepared, optimizer: optax.GradientTransformation) -> Callable[..., Any]:
@@ -145,6 +161,13 @@ def adopted(prepared: Prepared) -> tuple[Params, trees.MergeReport]:
     return params, merged
 
 
+def _outcome(step: int, steps: int, broken: bool, folder: Path, stopping: EarlyStopping) -> dict[str, Any]:
+    ended = "complete" if step == steps else "stopped early" if stopping.stop else "interrupted"
+    status = "interrupted" if broken else ended
+    outcome = {"status": status, "step": step, "steps": steps, "folder": str(folder)}
+    return outcome | {"best_step": stopping.best_step, "best": stopping.best_value}
+
+
 def _watch(
     prepared: Prepared, devices: Devices, folder: Path, metrics: MetricsFile | NoMetrics, progress: Progress
 ) -> Watch:
@@ -168,8 +191,11 @@ def _begin(
     checkpoints: Checkpoints,
     iterator: Any,
     folder: Path,
-) -> tuple[State, int]:
-    """Returns the state to go on from and its step: 1. this run's newest checkpoint; 2. `init_from`; 3. afresh."""
+) -> tuple[State, int, bool]:
+    """Returns the state to go on from: 1. of this run's newest checkpoint; 2. of `init_from`; 3. afresh.
+
+    Its step and whether it has been evaluated come with it.
+    """
     seed, rows = prepared.experiment.run.seed, prepared.experiment.data.batch
 
     def fresh() -> State:
@@ -179,16 +205,16 @@ def _begin(
     if newest is not None:
         state, meta = checkpoints.restore(newest, devices.shaped(jax.eval_shape(fresh)))
         iterator.set_state(meta["iterator"])
-        return state, newest
+        return state, newest, meta["metric"] is not None
     if prepared.pretrained is None:
-        return devices.create(fresh), 0
+        return devices.create(fresh), 0, False
     params, merged = adopted(prepared)
     if layers := prepared.experiment.reinit_layers:
         _say(f"the top {layers} layers begin afresh")
     _say(f"from {prepared.experiment.init_from}: {merged}")
     if processes.first():
         (folder / "merge.json").write_text(json.dumps(vars(merged), indent=1) + "\n")
-    return devices.create(lambda params: begin(prepared, optimizer, params, rows), params), 0
+    return devices.create(lambda params: begin(prepared, optimizer, params, rows), params), 0, False
 
 
 def _say(text: str) -> None:

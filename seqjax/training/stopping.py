@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -46,23 +46,36 @@ class EarlyStopping:
         return bool(self._patience) and self._since >= self._patience
 
 
+class Asked:
+    """Whether somebody has asked the run to stop."""
+
+    def __init__(self) -> None:
+        self.several = jax.process_count() > 1
+        self.seen: list[int] = []  # numbers of signals
+
+    def __call__(self, step: int) -> bool:
+        """Returns whether to stop after `step` updates; to be asked before each update."""
+        return multihost_utils.reached_preemption_sync_point(step) if self.several else bool(self.seen)
+
+    def at_once(self) -> bool:
+        """Returns whether to break off what is not an update. Several processes cannot, for they must do the same."""
+        return bool(self.seen) and not self.several
+
+
 @contextmanager
-def interruptions() -> Iterator[Callable[[int], bool]]:
+def interruptions() -> Iterator[Asked]:
     """While open, the first SIGTERM or Ctrl-C is only taken note of; a second one ends the program as usual.
 
+    Clusters give a process some 30 seconds between SIGTERM and SIGKILL: an update is finished, an evaluation is not.
+
     Yields:
-      A function of the number of updates done, to be asked before each update: whether to stop here. Outside the main
-      thread, where Python delivers no signals, it never becomes true.
+      What is to be asked. Outside the main thread, where Python delivers no signals, it never becomes true.
 
     Of several processes one that is asked to stop tells the others, and all stop after the same update. There JAX
     listens for SIGTERM, and no second one ends the program.
     """
-    several = jax.process_count() > 1
-    seen: list[int] = []
-
-    def asked(step: int) -> bool:
-        return multihost_utils.reached_preemption_sync_point(step) if several else bool(seen)
-
+    asked = Asked()
+    several, seen = asked.several, asked.seen
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return

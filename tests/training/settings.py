@@ -3,7 +3,9 @@
 """Small experiments on a small text, for tests of whole runs."""
 
 import atexit
+import collections
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -11,7 +13,7 @@ import time
 
 import jax
 
-from seqjax.data.pipeline import Data
+from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.rows import LAYOUTS
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment, Run
@@ -32,6 +34,7 @@ from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 from seqjax.training import processes
+from seqjax.training.environment import keep_compiled_programs
 from seqjax.training.finish import finish
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
@@ -126,11 +129,38 @@ def measured(folder):
     return [{name: value for name, value in line.items() if not name.startswith("perf/")} for line in lines]
 
 
-def run_apart(config, folder, devices, errors):
-    """The main function of a process that is to be killed; it writes to the file `errors` instead of stderr."""
+def run_apart(config, folder, devices, errors, slow=False):
+    """The main function of a process that is to be killed; it writes to the file `errors` instead of stderr.
+
+    With `slow` each evaluation but the first takes minutes.
+    """
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     jax.config.update("jax_num_cpu_devices", devices)
+    if slow:
+        plain, calls = Dataset.evaluation, itertools.count()
+
+        def evaluation(*arguments, **options):
+            batches = list(plain(*arguments, **options))  # first for the names of the scores, then before training
+            return itertools.chain(batches, map(wait, batches * 1000)) if next(calls) > 1 else iter(batches)
+
+        def wait(batch):
+            time.sleep(0.2)
+            return batch
+
+        Dataset.evaluation = evaluation
     train(config, folder)
+
+
+def run_counted(config, folder, cache, counts):
+    """The main function of a process that starts as `launch.py` does and writes how often the cache had a program."""
+    os.environ["SEQJAX_CACHE"] = str(cache)
+    for name in [name for name in os.environ if name.startswith(("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE"))]:
+        del os.environ[name]
+    seen = collections.Counter()
+    jax.monitoring.register_event_listener(lambda event, **_: seen.update([event.rpartition("/")[2]]))
+    keep_compiled_programs()
+    train(config, folder, quiet=True)
+    counts.write_text(json.dumps({name: seen[name] for name in ("compile_requests_use_cache", "cache_hits")}))
 
 
 def run_joined(runs, devices, port, process, errors, pause):

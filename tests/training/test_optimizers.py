@@ -76,6 +76,40 @@ def test_a_rule_is_optax_own(settings, reference):
     same(run(build(dataclasses.replace(PLAIN, **settings), PARAMS, 10)), run(reference))
 
 
+@pytest.mark.parametrize(
+    ("settings", "reference"),
+    [
+        ({"name": "adam"}, optax.adam(0.1, b2=0.9, mu_dtype=jnp.bfloat16)),
+        ({"name": "sgd"}, optax.sgd(0.1, momentum=0.9, accumulator_dtype=jnp.bfloat16)),
+        (
+            {"name": "lamb", "weight_decay": 0.3, "decay": ((".*", 1.0),), "epsilon": 1e-6},
+            optax.chain(
+                optax.scale_by_adam(0.9, 0.9, 1e-6, mu_dtype=jnp.bfloat16), optax.add_decayed_weights(0.3),
+                optax.scale_by_trust_ratio(), optax.scale(-0.1),
+            ),
+        ),
+        ({"name": "muon"}, None),  # two rules, each of which has the setting
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_means_of_gradients_in_half_the_bytes(settings, reference):
+    """They alone: the mean of squares, which moves by less than such a number's last bit, keeps its own."""
+    half = dataclasses.replace(PLAIN, **settings, moments="bfloat16")
+    whole = dataclasses.replace(half, moments="float32")
+    if reference is not None:
+        same(run(build(half, PARAMS, 10)), run(reference))
+    arrays = zip(*(jax.tree.leaves_with_path(build(c, PARAMS, 10).init(PARAMS)) for c in (half, whole)), strict=True)
+    smaller = {jax.tree_util.keystr(path) for (path, x), (_, y) in arrays if 2 * x.nbytes == y.nbytes}
+    assert len(smaller) == len(jax.tree.leaves(PARAMS))
+    assert not any(".nu" in path for path in smaller)
+
+
+def test_rules_without_a_mean_of_gradients_have_none_to_halve():
+    for settings in ({"name": "adafactor"}, {"name": "sgd", "b1": 0.0}, {"name": "schedule_free"}):
+        with pytest.raises(UserError, match=r"is for rules that keep a mean of gradients: adamw, adam"):
+            dataclasses.replace(PLAIN, **settings, moments="bfloat16")
+
+
 def test_muon_is_optax_own_within_layers_and_adam_elsewhere():
     """In optax's own combination Adam takes Nesterov's momentum too, so each half is compared with its reference."""
     chosen = {

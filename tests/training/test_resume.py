@@ -23,6 +23,7 @@ from tests.training.settings import OBJECTIVES, experiment, measured, run_apart,
 # Processes of their own that need not import everything anew: they are forked from one that has, and does nothing else.
 APART = multiprocessing.get_context("forkserver")
 APART.set_forkserver_preload(["tests.training.settings"])
+SECONDS = 30  # from a signal to the end of the run, as the README promises
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,9 @@ def same_parameters(a, b):
 class Child:
     """A run in another process; with as many devices as here, for then it finds the programs compiled here."""
 
-    def __init__(self, config, folder):
+    def __init__(self, config, folder, slow=False):
         self.metrics, self.errors = folder / "metrics.jsonl", folder.parent / "errors.txt"
-        self.process = APART.Process(target=run_apart, args=(config, folder, jax.device_count(), self.errors))
+        self.process = APART.Process(target=run_apart, args=(config, folder, jax.device_count(), self.errors, slow))
         self.process.start()
 
     def signal_at(self, step, number):
@@ -52,10 +53,10 @@ class Child:
                 os.kill(self.process.pid, number)
                 break
             time.sleep(0.01)
-        self.process.join(60)
+        self.process.join(SECONDS)
         if self.process.is_alive():
             self.process.kill()
-            raise TimeoutError(f"60 seconds after the signal the run still goes on: {self.errors.read_text()}")
+            raise TimeoutError(f"{SECONDS} s after the signal the run still goes on: {self.errors.read_text()}")
         return self.process.exitcode, self.errors.read_text()
 
 
@@ -97,18 +98,36 @@ def test_a_polite_signal_saves_and_ends_with_status_0(number, spec, tmp_path):
     same_parameters(tmp_path / "broken", tmp_path / "whole")
 
 
+@pytest.mark.parametrize("last", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
+def test_a_signal_breaks_an_evaluation_off(last, spec, tmp_path):
+    """One of minutes; the resumed run begins with it, and its score is that of the checkpoint."""
+    config = experiment(spec, steps=4 if last else 8)
+    train(config, tmp_path / "whole", quiet=True)
+    code, errors = Child(config, tmp_path / "broken", slow=True).signal_at(4, signal.SIGTERM)
+    assert code == 0, errors
+    assert checkpoint.steps(tmp_path / "broken") == [4]
+    assert checkpoint.read_meta(tmp_path / "broken", 4)["metric"] is None
+    assert train(config, tmp_path / "broken", quiet=True)["status"] == "complete"
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+    same_parameters(tmp_path / "broken", tmp_path / "whole")
+    for step in checkpoint.steps(tmp_path / "whole"):
+        metas = [checkpoint.read_meta(tmp_path / name, step)["metric"] for name in ("broken", "whole")]
+        assert metas[0] == metas[1] is not None
+
+
 @pytest.mark.parametrize("backend", ["jit", "pmap"])
-def test_resume_on_fewer_devices_keeps_order_and_loss(backend, spec, tmp_path):
-    """Begun on 8, resumed on 4; SGD, for Adam amplifies rounding."""
+def test_resume_on_other_devices_keeps_order_and_loss(backend, spec, tmp_path):
+    """Begun on 8, resumed on 4, on 1, and on 8 again; SGD, for Adam amplifies rounding."""
     config = dataclasses.replace(
         experiment(spec), optimizer=Optimizer(name="sgd", b1=0.0, peak_lr=0.1, schedule="constant"),
         parallel=Parallel(backend, 8),
     )  # fmt: skip
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0))
     train(config, tmp_path / "whole", quiet=True)
-    train(config, tmp_path / "broken", quiet=True, until=6)
-    fewer = dataclasses.replace(config, parallel=Parallel(backend, 4))
-    assert train(fewer, tmp_path / "broken", quiet=True)["status"] == "complete"
+    for devices, until in ((8, 3), (4, 6), (1, 9), (8, None)):
+        there = dataclasses.replace(config, parallel=Parallel(backend, devices))
+        status = train(there, tmp_path / "broken", quiet=True, until=until)["status"]
+    assert status == "complete"
     pairs = list(zip(measured(tmp_path / "broken"), measured(tmp_path / "whole"), strict=True))
     assert len(pairs) > 12
     for a, b in pairs:
