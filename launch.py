@@ -12,9 +12,8 @@ Settings are overridden by their dotted names, as `show` prints them: run.steps=
 import json
 import os
 import sys
-from typing import Any
 
-from seqjax.arguments import parser
+from seqjax.arguments import parse, parser
 from seqjax.training.environment import take_huge_pages
 
 
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _call(arguments: list[str] | None) -> int:
     """Parses, calls, prints."""
-    options = _parse(arguments)
+    options = parse(__doc__, arguments)
     command, as_json = options.pop("command"), options.pop("json")
     if command is None:
         parser(__doc__).print_help()
@@ -60,17 +59,6 @@ def _call(arguments: list[str] | None) -> int:
     if as_json:
         print(json.dumps(result))
     return 0
-
-
-def _parse(arguments: list[str] | None) -> dict[str, Any]:
-    """Reads the command line; overrides may stand after options too, which argparse alone does not allow."""
-    words = parser(__doc__)
-    options, rest = words.parse_known_args(arguments)
-    if strange := [word for word in rest if word.startswith("-") or "overrides" not in options]:
-        words.error(f"unrecognized arguments: {' '.join(strange)}")
-    if rest:
-        options.overrides += rest
-    return vars(options)
 
 
 if __name__ == "__main__":

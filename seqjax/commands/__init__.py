@@ -12,6 +12,7 @@ from seqjax.commands.interop import export_run, import_checkpoint
 from seqjax.commands.predict import predict_texts
 from seqjax.commands.quickstart import quickstart
 from seqjax.commands.runs import evaluate, generate, train
+from seqjax.commands.submit import submit
 from seqjax.commands.sweep import sweep
 
 COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
     "quickstart": quickstart,
     "train": train,
     "sweep": sweep,
+    "submit": submit,
     "eval": evaluate,
     "generate": generate,
     "predict": predict_texts,

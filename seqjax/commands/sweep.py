@@ -60,19 +60,13 @@ def sweep(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if trials < 1:
-        raise UserError(f"--trials {trials} must be at least 1")
-    space, fixed = parse(experiments.resolve(name, [], tiny), overrides)
-    base = experiments.resolve(name, [*fixed, *(f"{each.key}={each.first}" for each in space)], tiny).run
-    folder = Path(into) if into else Path("runs") / f"{name}-sweep"
-    said = {"name": name, "tiny": tiny, "seed": seed, "fixed": fixed, "searched": [vars(each) for each in space]}
-    _claim(folder, json.loads(json.dumps(said)))
+    space, fixed, base, folder = _begin(name, overrides, tiny, into, trials, seed)
     backend = JournalFileBackend(str(folder / JOURNAL))
     study = optuna.create_study(
         storage=JournalStorage(backend), study_name=name, load_if_exists=True,
         direction="maximize" if base.direction == "max" else "minimize",
     )  # fmt: skip
-    grid = list(itertools.product(*(each.values for each in space)))  # empty where one is a range
+    grid = _grid(space)
     rows = [trial.user_attrs["row"] for trial in study.trials if "row" in trial.user_attrs]
     while len(rows) < min(trials, len(grid) or trials):
         number = len(rows)
@@ -97,6 +91,40 @@ def sweep(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
         rows.append(row)
         print(f"{_line(row, base.metric)} ({len(rows)} of {min(trials, len(grid) or trials)})", file=sys.stderr)
     return _told(rows, space, base, folder)
+
+
+def apart(
+    name: str, overrides: list[str], tiny: bool, into: str | None, trials: int, seed: int
+) -> list[tuple[list[str], Path]]:
+    """Returns overrides and folder of each trial of a grid, to be trained anywhere; [] where one needs those before it.
+
+    DIR becomes the folder of this sweep. Once the trials are there, `sweep` finds them and tells.
+    """
+    space, fixed, _, folder = _begin(name, overrides, tiny, into, trials, seed)
+    keys = [each.key for each in space]
+    return [
+        ([*fixed, *(f"{key}={value}" for key, value in zip(keys, values, strict=True))], folder / f"trial-{number}")
+        for number, values in enumerate(_grid(space)[:trials])
+    ]
+
+
+def _begin(
+    name: str, overrides: list[str], tiny: bool, into: str | None, trials: int, seed: int
+) -> tuple[list[Searched], list[str], Run, Path]:
+    """Returns what is searched, what is fixed, how a run is judged, and the folder of the sweep, which it makes."""
+    if trials < 1:
+        raise UserError(f"--trials {trials} must be at least 1")
+    space, fixed = parse(experiments.resolve(name, [], tiny), overrides)
+    base = experiments.resolve(name, [*fixed, *(f"{each.key}={each.first}" for each in space)], tiny).run
+    folder = Path(into) if into else Path("runs") / f"{name}-sweep"
+    said = {"name": name, "tiny": tiny, "seed": seed, "fixed": fixed, "searched": [vars(each) for each in space]}
+    _claim(folder, json.loads(json.dumps(said)))
+    return space, fixed, base, folder
+
+
+def _grid(space: list[Searched]) -> list[tuple[str, ...]]:
+    """Returns every combination of values, none where one is a range."""
+    return list(itertools.product(*(each.values for each in space)))
 
 
 def parse(experiment: Experiment, overrides: list[str]) -> tuple[list[Searched], list[str]]:
