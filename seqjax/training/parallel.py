@@ -235,12 +235,13 @@ class Devices:
         return self.devices[0].platform
 
     def _placed(self, function: Callable[..., Any], places: Places) -> Callable[..., Any]:
-        """Returns a function which is traced with these places."""
+        """Returns a function which is traced with these places, under its own name."""
 
         def placed(state: Any, batch: Batch, key: jax.Array | None) -> Any:
             with placing(places):
                 return function(state, batch, key)
 
+        placed.__name__ = getattr(function, "func", function).__name__  # of `functools.partial` too
         return placed
 
     def _each(self, function: Callable[..., jax.Array], inputs: Sequence[str], output: str) -> Callable[..., jax.Array]:
