@@ -81,6 +81,10 @@ class Run:
         require(self, "run", ("eval_rows", "save_every", "patience"), 0)
         require(self, "run", ("seed",), 0, SEEDS)
 
+    def evaluates(self, step: int) -> bool:
+        """Returns whether the state after `step` updates is evaluated."""
+        return step % self.eval_every == 0 or step == self.steps
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:

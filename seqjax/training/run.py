@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +51,10 @@ def train(
       UserError: bad settings or data, or a folder that holds another run.
       Diverged: a loss was NaN or infinite.
     """
-    record.check_folder(folder)
-    if experiment.run.deterministic:
-        environment.make_repeatable()
-    prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
+    prepared, devices, optimizer = _described(experiment, folder)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
-    run, data, devices = experiment.run, experiment.data, Devices(experiment.parallel)
-    devices.check(data.batches, run.accumulate, dataset.objective.group)
-    devices.cover(shapes(model))
-    optimizer = optimizers.build(experiment.optimizer, shapes(model), run.steps)
-    check_metric(prepared)
-    share = devices.share
-    record.write(prepared, folder)  # last of what may find a mistake: its correction must not meet another run here
-    processes.meet("described")
-    processes.see(folder / record.FACTS)
-
-    iterator = dataset.train(run.seed, *share)
+    run, data = experiment.run, experiment.data
+    iterator = dataset.train(run.seed, *devices.share)
     checkpoints = Checkpoints(folder, run)
     state, start, judged = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
     update = devices.spread(one_update(prepared, optimizer), donate=True)
@@ -79,55 +68,67 @@ def train(
     watch = _watch(prepared, devices, folder, metrics, progress)
     trace = Trace(folder, profile, start, run.steps)
 
-    def due(step: int) -> bool:
-        return step % run.eval_every == 0 or step == run.steps
-
     def keep(step: int, asked: Asked) -> bool:
         """Evaluates where that is due, and saves; returns whether an interruption broke the evaluation off."""
-        scores = {}
-        if due(step):
+        metric = None
+        if run.evaluates(step):
             with watch.pause():
                 scores = score(state.used, EVALUATED, run.eval_rows, asked.at_once)
-        metric = scores[run.metric] if scores else None
-        if metric is not None:
-            watch.evaluated(step, scores)
-        if metric is not None and step:
-            stopping.see(step, metric)
+            if scores:
+                watch.evaluated(step, scores)
+                metric = scores[run.metric]
         if step:
+            if metric is not None:
+                stopping.see(step, metric)
             checkpoints.save(devices.whole(state), step, iterator, experiment, metric)
-        return due(step) and not scores
+        return run.evaluates(step) and metric is None
 
     step, broken = start, False
     shape: tuple[int, int] | None = None
-    try:
-        with progress, interruptions() as asked:
-            if due(step) and not judged:  # before the first update, or broken off by an interruption
+    with closing(iterator), closing(metrics), closing(checkpoints), closing(trace), progress, interruptions() as asked:
+        if run.evaluates(step) and not judged:  # before the first update, or broken off by an interruption
+            broken = keep(step, asked)
+        while step < min(run.steps, until or run.steps) and not stopping.stop and not asked(step):
+            if shape != data.shape(step):  # a stage begins, and a program of its own
+                shape = data.shape(step)
+                watch.begin()
+            with trace.update(step):
+                batch = next(iterator)
+                state, pairs = update(state, devices.put(batch), dropout)
+            step += 1
+            watch.dispatched(step, pairs, batch)
+            trace.done(step, pairs)
+            if run.evaluates(step) or (run.save_every and step % run.save_every == 0):
+                watch.settle()  # nothing is saved of an update whose loss is not a number
                 broken = keep(step, asked)
-            while step < min(run.steps, until or run.steps) and not stopping.stop and not asked(step):
-                if shape != data.shape(step):  # a stage begins, and a program of its own
-                    shape = data.shape(step)
-                    watch.begin()
-                with trace.update(step):
-                    batch = next(iterator)
-                    state, pairs = update(state, devices.put(batch), dropout)
-                step += 1
-                watch.dispatched(step, pairs, batch)
-                trace.done(step, pairs)
-                if due(step) or (run.save_every and step % run.save_every == 0):
-                    watch.settle()  # nothing is saved of an update whose loss is not a number
-                    broken = keep(step, asked)
-            watch.settle()
-            if step > start:
-                # where an interruption came in between
-                checkpoints.save(devices.whole(state), step, iterator, experiment, None)
-    finally:
-        trace.close()
-        checkpoints.close()
-        metrics.close()
-        iterator.close()
+        watch.settle()
+        if step > start:
+            # where an interruption came in between
+            checkpoints.save(devices.whole(state), step, iterator, experiment, None)
     processes.meet("saved")
     traced = {"trace": str(trace.folder)} if profile else {}
     return _outcome(step, run.steps, broken, folder, stopping) | traced | watch.last
+
+
+def _described(experiment: Experiment, folder: Path) -> tuple[Prepared, Devices, optax.GradientTransformation]:
+    """Returns what a run needs, with nothing wrong that can be found before it begins, and describes it in its folder.
+
+    The description is written last: a mistake's correction must not meet another run there.
+    """
+    record.check_folder(folder)
+    if experiment.run.deterministic:
+        environment.make_repeatable()
+    prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
+    experiment, devices = prepared.experiment, Devices(prepared.experiment.parallel)
+    devices.check(experiment.data.batches, experiment.run.accumulate, prepared.dataset.objective.group)
+    devices.cover(shapes(prepared.model))
+    optimizer = optimizers.build(experiment.optimizer, shapes(prepared.model), experiment.run.steps)
+    check_metric(prepared)
+    _ = devices.share  # which may be refused as well
+    record.write(prepared, folder)
+    processes.meet("described")
+    processes.see(folder / record.FACTS)
+    return prepared, devices, optimizer
 
 
 def one_update(prepared: Prepared, optimizer: optax.GradientTransformation) -> Callable[..., Any]:
