@@ -214,35 +214,49 @@ class Devices:
         """
         donated = (0,) if donate else ()
         if self.divides:
-            return jax.jit(functools.partial(self._on_mesh, function), donate_argnums=donated)
+            return jax.jit(self._placed(self._laid_out(function)), donate_argnums=donated)
         if not self.pmap:
-            placed = self._placed(function, Places(self.platform, each=self._each))
-            return jax.jit(placed, out_shardings=self.replicated, donate_argnums=donated)
+            return jax.jit(self._placed(function), out_shardings=self.replicated, donate_argnums=donated)
 
         def per_device(state: Any, batch: Batch, key: jax.Array | None) -> Any:
             if key is not None:
                 key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
             return function(state, batch, key, reduce=functools.partial(jax.lax.psum, axis_name=AXIS))
 
-        placed = self._placed(per_device, Places(self.platform))
         return jax.pmap(
-            placed, AXIS, in_axes=(None, 0, None), out_axes=None, devices=self.devices, donate_argnums=donated
-        )
+            self._placed(per_device), AXIS, in_axes=(None, 0, None), out_axes=None, devices=self.devices,
+            donate_argnums=donated,
+        )  # fmt: skip
 
-    @property
-    def platform(self) -> str:
-        """Of the devices: "cpu", "gpu" or "tpu"."""
-        return self.devices[0].platform
-
-    def _placed(self, function: Callable[..., Any], places: Places) -> Callable[..., Any]:
-        """Returns a function which is traced with these places, under its own name."""
+    def _placed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a function which is traced knowing these devices, under its own name."""
+        places = Places(self.devices[0].platform)
+        if not self.pmap:
+            places = dataclasses.replace(places, each=self._each)
+        if self.divides:
+            divided = frozenset(name for name, axes in layout.LETTERS.items() if layout.ways(axes, self.sizes) > 1)
+            places = dataclasses.replace(places, put=self._put, divided=divided)
 
         def placed(state: Any, batch: Batch, key: jax.Array | None) -> Any:
             with placing(places):
                 return function(state, batch, key)
 
-        placed.__name__ = getattr(function, "func", function).__name__  # of `functools.partial` too
+        placed.__name__ = _name(function)
         return placed
+
+    def _laid_out(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a function whose state and results lie on the mesh as `shardings` says, under its own name."""
+
+        def laid_out(state: Any, batch: Batch, key: jax.Array | None) -> Any:
+            out = function(jax.lax.with_sharding_constraint(state, self.shardings(state)), batch, key)
+            return jax.lax.with_sharding_constraint(out, self.shardings(out))
+
+        laid_out.__name__ = _name(function)
+        return laid_out
+
+    def _put(self, x: jax.Array, letters: str) -> jax.Array:
+        parts = layout.letters_spec(x.shape, letters, self.sizes)
+        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, parts))
 
     def _each(self, function: Callable[..., jax.Array], inputs: Sequence[str], output: str) -> Callable[..., jax.Array]:
         if len(self) == 1:
@@ -254,12 +268,8 @@ class Devices:
         specs = tuple(parts(letters) for letters in inputs)
         return jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=parts(output), check_vma=False)
 
-    def _on_mesh(self, function: Callable[..., Any], state: Any, batch: Batch, key: jax.Array | None) -> Any:
-        def place(x: jax.Array, letters: str) -> jax.Array:
-            parts = layout.letters_spec(x.shape, letters, self.sizes)
-            return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, parts))
 
-        letters = frozenset(name for name, axes in layout.LETTERS.items() if layout.ways(axes, self.sizes) > 1)
-        with placing(Places(self.platform, place, letters, self._each)):
-            out = function(jax.lax.with_sharding_constraint(state, self.shardings(state)), batch, key)
-        return jax.lax.with_sharding_constraint(out, self.shardings(out))
+def _name(function: Callable[..., Any]) -> str:
+    """Returns what a function is called, also one whose arguments `functools.partial` has settled in part."""
+    name: str = getattr(function, "func", function).__name__
+    return name
