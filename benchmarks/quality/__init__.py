@@ -79,11 +79,7 @@ def done(experiment: Experiment, folder: Path) -> None:
 
 def accuracies(tuning: Callable[[int], Experiment], folder: str, seeds: int) -> list[float]:
     """Returns the accuracy on test of the run of each seed, the best checkpoint's; its folder is FOLDER-SEED."""
-    scores = []
-    for seed in range(seeds):
-        done(tuning(seed), Path(f"{folder}-{seed}"))
-        scores.append(runs.evaluate(f"{folder}-{seed}", "test", "best")[0]["scores"]["accuracy"])
-    return scores
+    return [tested(tuning(seed), Path(f"{folder}-{seed}"))["scores"]["accuracy"] for seed in range(seeds)]
 
 
 def spread(scores: Sequence[float]) -> str:

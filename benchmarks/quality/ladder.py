@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import accuracies, done, jsonl, spread, text
+from benchmarks.quality import accuracies, done, jsonl, spread, sst2, text
 from seqjax import trees
 from seqjax.data.pipeline import Data
 from seqjax.data.sources import Source
@@ -56,18 +56,6 @@ def corpus(name: str, into: Path) -> Source:
         lines = text("ptb", f"ptb.{split}.txt.gz").splitlines()
         documents = ({"text": "\n".join(lines[at : at + LINES])} for at in range(0, len(lines), LINES))
         specs.append(jsonl(into / f"ptb.{split}.jsonl", documents))
-    return Source(*specs)
-
-
-def task(name: str, into: Path) -> Source:
-    """Returns the labelled data to fine-tune on."""
-    if name == "package":
-        return Source("stdlib/package")
-    specs = []
-    for split in ("train", "dev", "test"):
-        lines = text("sst2_sentences", f"stsa.binary.{split}.gz").splitlines()
-        records = (dict(zip(("label", "text"), line.split(" ", 1), strict=True)) for line in lines)
-        specs.append(jsonl(into / f"sst2.{split}.jsonl", records))
     return Source(*specs)
 
 
@@ -129,7 +117,7 @@ def main() -> None:
             row: dict[str, Any] = {"corpus": source_name, "objective": name}
             init_from = "" if name == "random" else str(options.into / slug)
             for labelled in ("package", "sst2"):
-                source = task(labelled, options.into)
+                source = Source("stdlib/package") if labelled == "package" else sst2()
                 tune = functools.partial(tuning, base, source, tokenizer, options.tune, init_from)
                 row[labelled] = accuracies(tune, f"{options.into / slug}-{labelled}", options.seeds)
             if name != "random":
