@@ -62,16 +62,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     search.add_argument("--trials", type=int, default=20, metavar="N", help="runs in all (default 20)")
     search.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default 0)")
-    job = add("submit", "give a command to Slurm as a job, which goes on by itself where its time runs out")
-    job.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="train NAME ..., sweep NAME ...")
-    job.add_argument("--cluster", choices=("slurm", "local"), default="slurm", help="slurm (default), or this machine")
-    job.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
-    job.add_argument("--tasks", type=int, default=1, metavar="N", help="processes on each (default 1; --distributed)")
-    job.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs on each machine (default 0)")
-    job.add_argument("--cpus", type=int, default=1, metavar="N", help="processor cores of each process (default 1)")
-    job.add_argument("--hours", type=float, default=1.0, metavar="H", help="after which it is queued anew (default 1)")
-    job.add_argument("--logs", default="runs/jobs", metavar="DIR", help="what jobs say (default runs/jobs)")
-    job.add_argument("--slurm", action="append", metavar="key=value", help="of sbatch: partition=gpu, account=me, ...")
+    _job(add("submit", "give a command to Slurm as a job, which goes on by itself where its time runs out"))
     evaluate = add("eval", "score a run's best checkpoint", folder="DIR a run's folder")
     evaluate.add_argument("--split", default="validation", help="default: validation")
     evaluate.add_argument(
@@ -115,6 +106,18 @@ def parse(description: str | None, arguments: list[str] | None) -> dict[str, Any
     if rest:
         options.overrides += rest
     return vars(options)
+
+
+def _job(job: argparse.ArgumentParser) -> None:
+    job.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...", help="train NAME ..., sweep NAME ...")
+    job.add_argument("--cluster", choices=("slurm", "local"), default="slurm", help="slurm (default), or this machine")
+    job.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
+    job.add_argument("--tasks", type=int, default=1, metavar="N", help="processes on each (default 1; --distributed)")
+    job.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs on each machine (default 0)")
+    job.add_argument("--cpus", type=int, default=1, metavar="N", help="processor cores of each process (default 1)")
+    job.add_argument("--hours", type=float, default=1.0, metavar="H", help="after which it is queued anew (default 1)")
+    job.add_argument("--logs", default="runs/jobs", metavar="DIR", help="what jobs say (default runs/jobs)")
+    job.add_argument("--slurm", action="append", metavar="key=value", help="of sbatch: partition=gpu, account=me, ...")
 
 
 def _experiment(parser: argparse.ArgumentParser) -> None:

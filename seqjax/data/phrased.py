@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
+from seqjax.data.fields import real_number
 from seqjax.data.records import Record, Records, fingerprint
 from seqjax.errors import UserError
 
@@ -80,7 +81,4 @@ class Phrased:
         label = str(record["label"])
         if not self.task.step:
             return dict(answer.split("=", 1) for answer in self.task.answers).get(label, label)
-        try:
-            return str(round(float(label) / self.task.step) * Decimal(str(self.task.step)))
-        except (ValueError, OverflowError):
-            raise UserError(f"record {index + 1}: expected a number for the label, found '{label:.40}'") from None
+        return str(round(real_number(label, index) / self.task.step) * Decimal(str(self.task.step)))

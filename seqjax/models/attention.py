@@ -64,8 +64,8 @@ def attend(
       UserError: the kernel asked for cannot do this.
     """
     length = q_BLNH.shape[1]
-    dropping = dropout_key is not None and dropout > 0.0
-    case = kernels.case_of(q_BLNH, k_BSMH, mask, bias is not None, dropping)
+    dropout_key = dropout_key if dropout > 0.0 else None
+    case = kernels.case_of(q_BLNH, k_BSMH, mask, bias is not None, dropout_key is not None)
     chosen = kernels.choose(case, kernel)
     kernels.announce(chosen, case)
     if chosen in ("splash", "cudnn"):
@@ -76,7 +76,7 @@ def attend(
     def read(first: jax.Array | int, count: int) -> jax.Array:
         part_BQNH = _rows(q_BLNH, first, count, axis=1)
         weights_BNQS = attention_weights(part_BQNH, k_BSMH, _rows(bias, first, count), _rows(mask, first, count), scale)
-        if dropout_key is not None and dropout > 0.0:
+        if dropout_key is not None:
             key = dropout_key if count == length else jax.random.fold_in(dropout_key, first)
             kept = jax.random.bernoulli(key, 1.0 - dropout, weights_BNQS.shape)
             weights_BNQS = jnp.where(kept, weights_BNQS / (1.0 - dropout), 0.0)

@@ -23,6 +23,7 @@ from seqjax.models.masks import Mask
 NAMES = ("auto", "plain", "chunked", "cudnn", "splash")
 CHUNK = 256  # queries of which "chunked" holds the scores
 LARGE = 1024 * 1024  # scores of a head from which on they are not written out
+OWN = {"tpu": "splash", "gpu": "cudnn"}  # the kernel that is a platform's own
 LANES = 128  # TPU: what the axes of a kernel's blocks are multiples of
 
 
@@ -69,7 +70,7 @@ def choose(case: Case, asked: str = "auto") -> str:
         if reason := _refusal(asked, case):
             raise UserError(f"model.attention_kernel={asked} {reason}; set model.attention_kernel=auto")
         return asked
-    own = {"tpu": "splash", "gpu": "cudnn"}.get(case.platform)
+    own = OWN.get(case.platform)
     if own and not _refusal(own, case):
         return own
     large = case.queries * case.keys >= LARGE and not _refusal("chunked", case)
@@ -91,7 +92,7 @@ def case_of(q_BLNH: jax.Array, k_BSMH: jax.Array, mask: Mask | jax.Array | None,
 @functools.cache
 def announce(chosen: str, case: Case) -> None:
     """Logs a choice, once, wherever there was one; the logger is "seqjax"."""
-    own = {"tpu": "splash", "gpu": "cudnn"}.get(case.platform)
+    own = OWN.get(case.platform)
     if own is None and chosen == "plain":
         return
     why = f"; {own} {_refusal(own, case)}" if own not in (None, chosen) else ""
@@ -108,8 +109,8 @@ def _refusal(name: str, case: Case) -> str:
         return "needs whole rows, which parallel.sequence divides"
     if name == "chunked":
         return ""
-    platform = {"splash": "tpu", "cudnn": "gpu"}[name]
-    if case.platform != platform:
+    if OWN.get(case.platform) != name:
+        platform = next(platform for platform, own in OWN.items() if own == name)
         return f"is for {platform.upper()}s, and this is a {case.platform.upper()}"
     if case.bias:
         return "takes no bias on scores"

@@ -33,9 +33,8 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     folder = Path(outcome["folder"])
     run = record.read(folder)
     experiment = run.experiment
-    first = next((line for line in run.metrics if line["step"] == 0 and f"eval/{experiment.run.metric}" in line), None)
-    outcome = outcome | {"before": first and first[f"eval/{experiment.run.metric}"]}
     scores = {"before": _evaluated(run, 0), "after": _evaluated(run, outcome["best_step"])}
+    outcome = outcome | {"before": scores["before"].get(experiment.run.metric)}
     if outcome["status"] != "interrupted" and isinstance(experiment.objective, REPORTED):
         tuned = bool(experiment.init_from)
         prepared = prepare(experiment, folder / "tokenizer") if tuned else reopen(experiment, folder)
