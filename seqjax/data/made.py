@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Texts made by a rule, for tasks whose right answer is known: no text is in two splits.
 
-    made:addition/DIGITS     "417+86" -> "503": two numbers of at most so many digits
+    made:addition/DIGITS     "417+86" -> "503": two numbers of at most so many digits, short ones as common as long
     made:reversal/LENGTH     "d a c" -> "c a d": 1 to LENGTH letters, the length uniform
     made:copy/LENGTH         "d a c" -> "d a c"
     made:choice/LENGTH       "d a c": "c d a" or "b e"? The right one of two choices has the same letters
@@ -29,7 +29,7 @@ T = TypeVar("T", bound=Hashable)
 SPLITS = {"train": 50_000, "validation": 2_000, "test": 2_000}
 _EVERY = sum(SPLITS.values())
 _LETTERS = np.array(list(string.ascii_lowercase))
-_VERSION = 1  # part of the fingerprint: raise it when what is made changes
+_VERSION = 2  # part of the fingerprint: raise it when what is made changes
 
 
 def open_made(spec: str, split: str) -> Records:
@@ -60,7 +60,7 @@ def _made(task: str, size: int) -> list[Record]:
 
 
 def _addition(digits: int, rng: np.random.Generator) -> list[Record]:
-    pairs = _distinct(lambda: tuple(rng.integers(10**digits, size=2).tolist()), rng)
+    pairs = _distinct(lambda: tuple(rng.integers(10 ** rng.integers(1, digits + 1, size=2)).tolist()), rng)
     return [{"text": f"{a}+{b}", "pair": str(a + b)} for a, b in pairs]
 
 

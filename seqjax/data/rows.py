@@ -260,14 +260,7 @@ def lay_out(
         raise UserError(f"data.length={length} leaves no room for text; use at least {SHORTEST}")
     width = length + lookahead
     if layout in ("stream", "strips"):
-        extra = 2 if framing == "wrapped" else 0
-        joined = dataclasses.replace(corpus, offsets=np.array([0, len(corpus.tokens) + 1]))
-        windows = cut(np.array([len(corpus.tokens)]), width - extra, lookahead)
-        if layout == "strips":
-            windows = windows[: len(windows) // strips * strips].reshape(strips, -1, 3).swapaxes(0, 1).reshape(-1, 3)
-            return dataclasses.replace(_one_each(joined, windows, width, "bare", vocabulary), strips=strips)
-        rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
-        return dataclasses.replace(rows, stride=width - extra - lookahead)
+        return _as_one(corpus, vocabulary, framing, width, lookahead, strips if layout == "strips" else 0)
     needs = {"bare": (), "ended": (vocabulary.eos,)}.get(framing, (vocabulary.bos, vocabulary.eos))
     if any(token < 0 for token in needs):
         raise UserError(
@@ -283,10 +276,7 @@ def lay_out(
     question = min(question, (width - extra) // 2)
     if corpus.answers is not None:
         asked = extra + np.minimum(corpus.first, question)
-        contexts = corpus.lengths - corpus.first
-        # A context of which the tokenizer leaves nothing has a window too: each question has its row.
-        windows = cut(np.maximum(contexts, 1), width - asked, np.minimum(overlap, (width - asked) // 2))
-        windows[:, 2] = np.minimum(windows[:, 2], contexts[windows[:, 0]])
+        windows = _contexts(corpus, width - asked, overlap)
         extra = asked[windows[:, 0]]
     elif whole and corpus.tags is not None:
         shared = min(overlap, (width - extra) // 2)
@@ -309,6 +299,26 @@ def lay_out(
         sizes = sizes if needed is None else needed
         return dataclasses.replace(rows, widths=limits[np.searchsorted(limits, sizes)])
     return rows
+
+
+def _as_one(corpus: Corpus, vocabulary: Vocabulary, framing: str, width: int, lookahead: int, strips: int) -> Rows:
+    """Returns the rows of all documents as one text, or of so many strips of it."""
+    extra = 2 if framing == "wrapped" else 0
+    joined = dataclasses.replace(corpus, offsets=np.array([0, len(corpus.tokens) + 1]))
+    windows = cut(np.array([len(corpus.tokens)]), width - extra, lookahead)
+    if strips:
+        windows = windows[: len(windows) // strips * strips].reshape(strips, -1, 3).swapaxes(0, 1).reshape(-1, 3)
+        return dataclasses.replace(_one_each(joined, windows, width, "bare", vocabulary), strips=strips)
+    rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
+    return dataclasses.replace(rows, stride=width - extra - lookahead)
+
+
+def _contexts(corpus: Corpus, room: np.ndarray, overlap: int) -> np.ndarray:
+    """Cuts the contexts of questions, of which each has at least one window, an empty one where nothing is left."""
+    contexts = corpus.lengths - corpus.first
+    windows = cut(np.maximum(contexts, 1), room, np.minimum(overlap, room // 2))
+    windows[:, 2] = np.minimum(windows[:, 2], contexts[windows[:, 0]])
+    return windows
 
 
 def _side_by_side(

@@ -39,7 +39,9 @@ class Seq2SeqConfig:
     window: float = 0.0  # Luong's local-p: half the width of the window around the predicted place (0: global)
     input_feeding: bool = False  # what attention made of a place is read at the next (Luong et al. 2015, section 3.3)
     dropout: float = 0.0
+    forget_bias: float = 0.0  # see RNNConfig
     init_scale: float = 0.08
+    orthogonal: bool = False  # see RNNConfig
     tied: bool = False  # the output layer is the token embedding
 
     def __post_init__(self) -> None:
@@ -64,7 +66,8 @@ class Seq2SeqConfig:
         """The settings of the encoder's layers."""
         return RNNConfig(
             cell=self.cell, layers=self.layers, width=self.width, embed_width=self.embed_width,
-            bidirectional=self.bidirectional, dropout=self.dropout, init_scale=self.init_scale,
+            bidirectional=self.bidirectional, dropout=self.dropout, forget_bias=self.forget_bias,
+            init_scale=self.init_scale, orthogonal=self.orthogonal,
         )  # fmt: skip
 
     @property
