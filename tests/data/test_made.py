@@ -57,6 +57,12 @@ def test_all_of_a_small_space_is_made():
     assert sorted(record["text"] for record in records) == sorted(f"{a}+{b}" for a in range(10) for b in range(10))
 
 
+def test_short_numbers_are_as_common_as_long_ones():
+    longest = [max(map(len, record["text"].split("+"))) for record in open_split(Source("made:addition/18"), "test")]
+    # Of two numbers of 1 to 18 digits the longer has at most n with a chance of (n / 18)^2.
+    assert abs(np.mean(np.array(longest) <= 9) - 0.25) < 0.04
+
+
 def test_two_files_line_by_line(tmp_path):
     (tmp_path / "a.en").write_text("one\n\ntwo three\n")
     (tmp_path / "a.de").write_text("eins\n\nzwei drei\n")

@@ -15,8 +15,9 @@ from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
 from seqjax.models.attention import MAPS
-from seqjax.models.model import build, shapes
+from seqjax.models.model import build, initialise, shapes
 from seqjax.models.seq2seq import Attention, Seq2SeqConfig
+from seqjax.trees import flatten
 
 SMALL = Seq2SeqConfig(vocab_size=23, width=8, embed_width=6, layers=2, init_scale=0.5)
 EVERY = {
@@ -146,6 +147,17 @@ def test_decoding(name):
         target = jnp.array([[0, *tokens[:-1]]])
         logits, _ = apply({"params": params}, target, source_BS=jnp.array([source]))
         assert jnp.argmax(logits[0], axis=-1).tolist() == tokens
+
+
+def test_every_recurrent_block_begins_as_the_settings_say():
+    config = dataclasses.replace(SMALL, cell="lstm", orthogonal=True, forget_bias=1.0)
+    recurrent = {path: leaf for path, leaf in flatten(initialise(build(config), jax.random.key(0))).items()
+                 if path.endswith("recurrent")}  # fmt: skip
+    assert len(recurrent) == 5  # two layers both ways, and one
+    for leaf in recurrent.values():
+        for block in np.split(np.asarray(leaf), 4, axis=1):
+            np.testing.assert_allclose(block @ block.T, np.eye(8), atol=1e-5)
+    assert config.encoder.forget_bias == config.decoder.forget_bias == 1.0
 
 
 def test_what_cannot_be_is_refused():
