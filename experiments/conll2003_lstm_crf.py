@@ -9,6 +9,7 @@ Command:   python launch.py train conll2003_lstm_crf --run ner, where eng.train,
 Data:      14,041 / 3,250 / 3,453 sentences; IOB1, converted to IOB2
 Hardware:  2 CPU cores
 Expected:  83.63 F1 of entities on test without pretrained words and characters (table 5)
+Observed:  80.23 (seed 0), 16 minutes of one core
 """
 
 from seqjax.config import derive

@@ -11,6 +11,7 @@ Command:   python launch.py train multi30k_en_de_transformer_tiny --run tiny, wh
 Data:      Multi30k, task 1: 29,000 pairs of raw text; test is test_2016_flickr; cased, scored detokenised (13a)
 Hardware:  2 CPU cores
 Expected:  41 BLEU, of lower-cased tokenised text (theirs, text only)
+Observed:  37.39 after 3,000 updates in bfloat16, on a line to 0 after 500 of warm-up (seed 0): an hour of one core
 """
 
 from experiments import multi30k_en_de_rnn

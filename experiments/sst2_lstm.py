@@ -9,7 +9,7 @@ Command:   python launch.py train sst2_lstm --run sst2, where stsa.binary.train,
 Data:      the Stanford Sentiment Treebank, two classes: 6,920 / 872 / 1,821 sentences
 Hardware:  2 CPU cores
 Expected:  87.5 % on test with GloVe and phrases (paper); from scratch about 80 %
-Observed:  82.26 % on test (seed 0)
+Observed:  81.64 +- 0.63 % on test (seeds 0, 1, 2), a minute of one core each
 """
 
 from seqjax.config import derive
