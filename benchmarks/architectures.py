@@ -61,10 +61,7 @@ def model(rung: str, width: int) -> ModelConfig:
         )  # fmt: skip
     attention = "additive" if "attention" in rung else "none"
     cell = rung.split()[0].lower()
-    return Seq2SeqConfig(
-        PIECES, cell=cell, attention=attention, width=width, embed_width=128, dropout=0.1, init_scale=0.2,
-        orthogonal=True,
-    )  # fmt: skip
+    return Seq2SeqConfig(PIECES, cell=cell, attention=attention, width=width, embed_width=128, dropout=0.1)
 
 
 def sized(rung: str, parameters: int) -> ModelConfig:

@@ -33,7 +33,7 @@ def experiment() -> Experiment:
             layout="pad",
         ),
         model=Seq2SeqConfig(
-            cell="lstm", width=128, embed_width=32, attention="general", input_feeding=True, orthogonal=True
+            cell="lstm", width=128, embed_width=32, attention="general", input_feeding=True, init_scale=0.08
         ),
         objective=TextToText(ratio=0.7, bleu="char"),
         optimizer=Optimizer(peak_lr=5e-3, schedule="cosine", warmup=100, b2=0.98, weight_decay=0.0),

@@ -34,9 +34,7 @@ def experiment() -> Experiment:
             source=CAPTIONS, tokenizer="bpe:8000", length=48, layout="bucket", buckets=(12, 16, 20, 28), places=2048,
             eval_batch=100,
         ),
-        model=Seq2SeqConfig(
-            cell="gru", width=256, embed_width=256, dropout=0.3, init_scale=0.2, orthogonal=True
-        ),
+        model=Seq2SeqConfig(cell="gru", width=256, embed_width=256, dropout=0.3),
         objective=TextToText(ratio=1.15, label_smoothing=0.1, beams=5),
         optimizer=Optimizer(peak_lr=2e-3, schedule="linear", warmup=200, weight_decay=0.0),
         run=Run(steps=3000, log_every=50, eval_every=500, patience=4),
