@@ -9,6 +9,7 @@ Command:   python launch.py train multi30k_en_de_rnn --run rnn, where train.en, 
 Data:      Multi30k, task 1: 29,000 pairs of raw text; test is test_2016_flickr; cased, scored detokenised (13a)
 Hardware:  2 CPU cores
 Expected:  no published number for this size
+Observed:  34.92 (seed 0), under an hour of one core
 """
 
 from seqjax.config import derive

@@ -19,9 +19,10 @@ from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import initial_state, train_step
 
+WIDE = Seq2SeqConfig(vocab_size=13, width=8, init_scale=1.0, orthogonal=False)
 MODELS = {
-    "gru": Seq2SeqConfig(vocab_size=13, width=8, init_scale=1.0),
-    "luong": Seq2SeqConfig(vocab_size=13, width=8, init_scale=1.0, attention="general", cell="lstm", input_feeding=True),
+    "gru": WIDE,
+    "luong": dataclasses.replace(WIDE, attention="general", cell="lstm", input_feeding=True),
     "transformer": TransformerConfig(
         vocab_size=13, layers=1, decoder_layers=1, width=8, heads=2, mlp_width=16, positions="rotary", dropout=0.0,
         init_std=0.5,
