@@ -295,9 +295,8 @@ def lay_out(
     rows = _one_each(corpus, windows, width, framing, vocabulary)
     rows = dataclasses.replace(rows, overlap=shared if whole else 0, question=question)
     if layout == "bucket":
-        limits = np.array(sorted({*buckets, length})) + lookahead
         sizes = sizes if needed is None else needed
-        return dataclasses.replace(rows, widths=limits[np.searchsorted(limits, sizes)])
+        return dataclasses.replace(rows, widths=_narrowest(buckets, length, sizes - lookahead) + lookahead)
     return rows
 
 
@@ -334,9 +333,14 @@ def _side_by_side(
     bounds = np.arange(0, len(corpus) + 1, corpus.choices)
     widths = np.full(len(bounds) - 1, width)
     if layout == "bucket":
-        limits = np.array(sorted({*buckets, width}))
-        widths = limits[np.searchsorted(limits, np.add.reduceat(stop + special, bounds[:-1]))]
+        widths = _narrowest(buckets, width, np.add.reduceat(stop + special, bounds[:-1]))
     return Rows(corpus, windows, bounds, widths, framing, vocabulary)
+
+
+def _narrowest(buckets: Sequence[int], longest: int, sizes: np.ndarray) -> np.ndarray:
+    """Returns the shortest row length that holds each size."""
+    limits = np.array(sorted({*buckets, longest}))
+    return limits[np.searchsorted(limits, sizes)]
 
 
 def _one_each(corpus: Corpus, windows: np.ndarray, width: int, framing: str, vocabulary: Vocabulary) -> Rows:
