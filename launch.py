@@ -18,7 +18,10 @@ from seqjax.training.environment import take_huge_pages
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, 1 for a run that diverged, 2 for a mistake of the user's, or 128 + a signal."""
+    """Returns the exit status.
+
+    0, 1 for a run that diverged, 2 for a mistake of the user's, 75 for a run saved before its end, or 128 + a signal.
+    """
     try:
         try:
             return _call(arguments)
@@ -40,7 +43,7 @@ def _call(arguments: list[str] | None) -> int:
         parser(__doc__).print_help()
         return 0
     from seqjax import commands
-    from seqjax.errors import FILES, Diverged, UserError
+    from seqjax.errors import FILES, INTERRUPTED, Diverged, UserError
     from seqjax.training.environment import keep_compiled_programs, say_choices
 
     keep_compiled_programs()
@@ -58,7 +61,7 @@ def _call(arguments: list[str] | None) -> int:
         print(text, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print(json.dumps(result))
-    return 0
+    return INTERRUPTED if isinstance(result, dict) and result.get("status") == "interrupted" else 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ FILES = frozenset(
     }
 )
 
+INTERRUPTED = 75  # the exit status of what was saved before its end: EX_TEMPFAIL of sysexits.h, "try again"
+
 
 class UserError(Exception):
     """Something the user can put right; its text is one line that says what is wrong and what to do next.

@@ -14,9 +14,10 @@ from seqjax import trees
 from seqjax.config import differences, to_json
 from seqjax.data.stdlib import describe
 from seqjax.errors import UserError
+from seqjax.experiment import Experiment
 from seqjax.models.model import shapes
 from seqjax.training import environment, layout
-from seqjax.training.ahead import program, state_shapes, widest
+from seqjax.training.ahead import named, program, smaller, standing_in, state_shapes, widest
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared, check_metric, prepare
 
@@ -53,8 +54,10 @@ def show(name: str, overrides: list[str], tiny: bool, diff: bool) -> Result:
     return result, json.dumps(result, indent=1)
 
 
-def check(name: str, overrides: list[str], tiny: bool) -> Result:
-    """Returns what a run would read, build and need."""
+def check(name: str, overrides: list[str], tiny: bool, topology: str | None = None) -> Result:
+    """Returns what a run would read, build and need; or whether an update fits TPUs, without data, TPU or libtpu."""
+    if topology is not None:
+        return _estimate(experiments.resolve(name, overrides, tiny), topology)
     prepared = prepare(experiments.resolve(name, overrides, tiny))
     experiment, dataset, tokenizer = prepared.experiment, prepared.dataset, prepared.dataset.tokenizer
     devices = Devices(experiment.parallel)
@@ -91,6 +94,31 @@ def check(name: str, overrides: list[str], tiny: bool) -> Result:
         "memory": memory(prepared, devices),
         "bytes_by_group": layout.bytes_by_group(tree, state.opt_state, devices.sizes, devices.divides),
         "devices": environment.hardware() | {"used": len(devices)},
+    }
+    return result, json.dumps(result, indent=1)
+
+
+def _estimate(experiment: Experiment, topology: str) -> Result:
+    """Returns what an update needs of each chip at most: as the compiler for CPUs plans it for so many devices.
+
+    That for TPUs (`compile`) needs less: what is bfloat16 is not float32 there, and scores of attention are not stored.
+    """
+    chip, chips = named(topology)
+    jax.config.update("jax_platforms", "cpu")
+    try:
+        jax.config.update("jax_num_cpu_devices", chips)
+    except RuntimeError:
+        raise UserError("--topology needs a process of its own: JAX has started with other devices") from None
+    devices, prepared = Devices(experiment.parallel), standing_in(experiment)
+    found, tree = memory(prepared, devices), shapes(prepared.model)
+    fits = found["total"] <= chip.hbm
+    result = {
+        "name": experiment.name,
+        "topology": topology,
+        "parameters": trees.count(tree),
+        "memory_at_most": found | {"hbm": int(chip.hbm)},
+        "bytes_by_group": layout.bytes_by_group(tree, state_shapes(prepared).opt_state, devices.sizes, devices.divides),
+        "fits": "yes" if fits else f"perhaps; `compile` knows; or try {' or '.join(smaller(experiment, devices))}",
     }
     return result, json.dumps(result, indent=1)
 

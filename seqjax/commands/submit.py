@@ -69,6 +69,13 @@ def submit(
     except ImportError:
         raise UserError("submitting needs submitit: pip install 'submitit>=1.5.4,<1.6'") from None
     commands = _commands(words)
+    if hours <= 0:
+        raise UserError(f"--hours {hours} must be above 0")
+    if nodes * tasks > 1 and "--distributed" not in words:
+        raise UserError(
+            f"--nodes {nodes} --tasks {tasks} are {nodes * tasks} processes, and each would do the whole; "
+            "give the command --distributed"
+        )
     asked: dict[str, Any] = {"nodes": nodes, "tasks_per_node": tasks, "gpus_per_node": gpus, "cpus_per_task": cpus}
     asked |= {"timeout_min": round(60 * hours), "name": f"seqjax-{words[0]}"}
     for word in slurm or []:

@@ -6,6 +6,7 @@
 """
 
 import dataclasses
+import math
 import os
 import re
 import time
@@ -25,7 +26,7 @@ from seqjax.models.model import initialise, shapes
 from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.training import optimizers
-from seqjax.training.chips import CHIPS, roofline
+from seqjax.training.chips import CHIPS, Chip, roofline
 from seqjax.training.hlo import collectives, product_flops
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import Prepared
@@ -86,8 +87,9 @@ def compiled_for(
     """
     if experiment.parallel.backend == "pmap":
         raise UserError("pmap cannot be traced ahead of time; its program is that of parallel=jit")
-    chips, cores = _topology(topology)
-    chip = CHIPS[topology.partition(":")[0]].part(cores)
+    whole, _ = named(topology)
+    chips, cores = _devices(topology)
+    chip = whole.part(cores)
     devices = Devices(experiment.parallel, chips)
     prepared = standing_in(experiment)
     update, inputs = program(prepared, devices)
@@ -98,7 +100,7 @@ def compiled_for(
     try:
         compiled = traced.lower().compile()
     except jax.errors.JaxRuntimeError as error:
-        raise _too_large(error, experiment, topology) from None
+        raise _too_large(error, experiment, devices, topology) from None
     seconds = time.perf_counter() - start
     plan = compiled.memory_analysis()
     outputs = plan.output_size_in_bytes - plan.alias_size_in_bytes  # what does not take the state's place
@@ -162,22 +164,34 @@ def _named(data: Data, side: str, extra: int = 0) -> int:
     return int(named[1]) + extra
 
 
-def _topology(name: str) -> tuple[list[Any], int]:
+def named(topology: str) -> tuple[Chip, int]:
+    """Returns the chip of a topology, and how many there are.
+
+    Raises:
+      UserError: the name is none.
+    """
+    kind, _, shape = topology.partition(":")
+    if kind not in CHIPS or not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)+", shape):
+        raise UserError(f"--topology {topology}: write a generation ({', '.join(CHIPS)}) and its chips, as v5e:4x4")
+    return CHIPS[kind], math.prod(int(size) for size in shape.split("x"))
+
+
+def _devices(name: str) -> tuple[list[Any], int]:
     """Returns the devices of a topology, and how many of them a chip shows."""
-    kind, _, shape = name.partition(":")
-    if kind not in CHIPS or not re.fullmatch(r"\d+(x\d+)+", shape):
-        raise UserError(f"--topology {name}: write a generation ({', '.join(CHIPS)}) and its chips, as v5e:4x4")
     try:
         import libtpu  # noqa: F401
     except ImportError:
-        raise UserError("compiling for TPUs needs libtpu: pip install -r requirements-tpu.txt") from None
+        raise UserError(
+            "compiling for TPUs needs libtpu: pip install -r requirements-tpu.txt; "
+            f"without it `launch.py check NAME --topology {name}` says how much memory it needs at most"
+        ) from None
     from jax.experimental import topologies
 
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     jax.config.update("jax_platforms", "cpu")  # nothing is run: no TPU is looked for
     jax.config.update("jax_enable_compilation_cache", False)  # what is compiled for others cannot be loaded here
-    single = set(shape.split("x")) == {"1"}
+    single = set(name.partition(":")[2].split("x")) == {"1"}
     options = {"chips_per_host_bounds": (1, 1, 1)} if single else {}
     try:
         devices: list[Any] = topologies.get_topology_desc(platform="tpu", topology_name=name, **options).devices
@@ -187,18 +201,27 @@ def _topology(name: str) -> tuple[list[Any], int]:
     return devices, max(cores) + 1
 
 
-def _too_large(error: Exception, experiment: Experiment, topology: str) -> Exception:
+def _too_large(error: Exception, experiment: Experiment, devices: Devices, topology: str) -> Exception:
     """Returns the compiler's verdict as advice; another error as it is."""
     text = str(error)
     if "RESOURCE_EXHAUSTED" not in text:
         return error
+    sizes = re.findall(r"\b[\d.]+[KMGT]\b", text)
+    needs = f"{sizes[0]} where a chip has {sizes[-1]}" if len(sizes) > 1 else text.splitlines()[0]
+    advice = " or ".join(smaller(experiment, devices))
+    return UserError(f"{experiment.name} does not fit {topology}: it needs {needs}; try {advice}")
+
+
+def smaller(experiment: Experiment, devices: Devices) -> list[str]:
+    """Returns settings that would have an update need less memory of each device, those that are free first."""
     stored, advice = getattr(experiment.model, "remat", "full"), []
     if stored != "full":
         advice.append("model.remat=full" if stored == "dots" else "model.remat=dots")
-    advice.append(f"run.accumulate={2 * experiment.run.accumulate}")
+    parts = devices.parts * 2 * experiment.run.accumulate * experiment.objective.group
+    if all(rows % parts == 0 for _, rows in experiment.data.batches):
+        advice.append(f"run.accumulate={2 * experiment.run.accumulate}")
     if not getattr(experiment.objective, "chunk", 1):
         advice.append("objective.chunk=2048")
-    advice.append(f"parallel=mesh parallel.fsdp={2 * experiment.parallel.fsdp}")
-    sizes = re.findall(r"\b[\d.]+[KMGT]\b", text)
-    needs = f"{sizes[0]} where a chip has {sizes[-1]}" if len(sizes) > 1 else text.splitlines()[0]
-    return UserError(f"{experiment.name} does not fit {topology}: it needs {needs}; try {' or '.join(advice)}")
+    if len(devices) % (2 * experiment.parallel.fsdp) == 0:
+        advice.append(f"parallel=mesh parallel.fsdp={2 * experiment.parallel.fsdp}")
+    return advice or ["a smaller data.batch or more chips"]

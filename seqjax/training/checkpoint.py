@@ -33,8 +33,10 @@ class Checkpoints:
         """Opens FOLDER/checkpoints, which need not exist."""
         sign = 1.0 if run.direction == "max" else -1.0
 
-        def score(metrics: Any) -> float:
-            return sign * metrics["metric"]
+        def score(metrics: Any) -> Any:
+            return sign * metrics["metric"], -metrics[
+                "step"
+            ]  # of equals the first is the best, as `EarlyStopping` has it
 
         best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
         self._manager = ocp.CheckpointManager(
@@ -71,7 +73,7 @@ class Checkpoints:
                 opt_state=ocp.args.StandardSave(_rest(state)),
                 meta=ocp.args.JsonSave(meta),
             ),
-            metrics=None if metric is None or not math.isfinite(metric) else {"metric": metric},
+            metrics=None if metric is None or not math.isfinite(metric) else {"metric": metric, "step": step},
         )
 
     def newest(self) -> int | None:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -19,6 +20,8 @@ PACKAGES = (
     "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "tokenizers", "sentencepiece",
     "tensorflow-datasets", "array-record",
 )  # fmt: skip
+# Compilers and kernels of accelerators, wherever they are installed.
+ACCELERATED = re.compile(r"libtpu|jax-(cuda|rocm)\d+-(plugin|pjrt)|nvidia-(cudnn|cublas|cuda-nvcc|nccl).*")
 
 
 # Autotuning times kernels that round differently and keeps the fastest. Scatter, with which gradients of embeddings are
@@ -39,7 +42,8 @@ def versions() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = "absent"
-    return found
+    installed = {each.name: each.version for each in metadata.distributions()}
+    return found | {name: version for name, version in sorted(installed.items()) if ACCELERATED.fullmatch(name)}
 
 
 def git() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
 from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
+from seqjax.models.kernels import OWN
 from seqjax.models.model import Model, encoder_alone, shapes
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
@@ -83,11 +84,17 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
 def reopen(experiment: Experiment, folder: Path) -> Prepared:
     """Returns what `prepare` gave the run in this folder; the run that it was initialised from is not needed again.
 
+    It may have had another platform, whose own kernel is not asked for here.
+
     Args:
       experiment: resolved, as its checkpoints hold it.
       folder: the run's.
     """
-    return prepare(dataclasses.replace(experiment, init_from="", reinit_layers=0), folder / "tokenizer")
+    model: Any = experiment.model
+    if getattr(model, "attention_kernel", "auto") in OWN.values():
+        model = dataclasses.replace(model, attention_kernel="auto")
+    plain = dataclasses.replace(experiment, model=model, init_from="", reinit_layers=0)
+    return prepare(plain, folder / "tokenizer")
 
 
 def check_metric(prepared: Prepared) -> None:
@@ -100,7 +107,7 @@ def check_metric(prepared: Prepared) -> None:
 
 def _inherit(source: Any, here: Any) -> Any:
     """The checkpoint's model; dropout, arithmetic and memory settings are this experiment's."""
-    kept = ("dropout", "dtype", "remat")
+    kept = ("dropout", "dtype", "remat", "attention_kernel")
     values = {name: getattr(here, name) for name in kept if hasattr(here, name) and hasattr(source, name)}
     return dataclasses.replace(source, **values)
 

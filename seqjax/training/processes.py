@@ -8,6 +8,7 @@ started again.
 """
 
 import atexit
+import itertools
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax._src import distributed  # its store of keys and its barriers wait for hours, and start no XLA
 from jax.experimental import multihost_utils
 
 from seqjax.errors import UserError
@@ -26,6 +28,7 @@ from seqjax.errors import UserError
 START_SECONDS = 300  # hosts of a pod come up minutes apart, while containers are fetched
 HEARTBEAT_SECONDS = 30  # threads of XLA send them: a busy Python is not late, and idle accelerators are dear
 END_SECONDS = 120  # the first process draws the report while the others wait; so does one that failed alone
+PREPARE_SECONDS = 24 * 3600  # in which the slowest has read and tokenised its data; one that is lost is noticed sooner
 SEEN_SECONDS = 60  # network file systems remember for so long that a file was not there
 TORN = ("UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED")  # what a connection's end is called
 LOST = (
@@ -89,6 +92,34 @@ def together() -> Iterator[None]:
             raise
         print(_line(error), file=sys.stderr, flush=True)
         os._exit(1)  # a usual end would wait for those that are lost; the shell of `_watch` says the rest
+
+
+_meetings = itertools.count()  # as many in each process
+
+
+@contextmanager
+def agreed() -> Iterator[None]:
+    """Ends when every process has come to the end of it: what one of them meets alone is told to all, which all end.
+
+    Outside of several processes it does nothing.
+
+    Raises:
+      UserError: in the others, with what is wrong in the one.
+    """
+    client = distributed.global_state.client
+    if client is None:
+        yield
+        return
+    name = f"seqjax/{next(_meetings)}"
+    try:
+        yield
+    except (UserError, OSError) as error:
+        client.key_value_set(f"{name}/{distributed.global_state.process_id}", _line(error))
+        client.wait_at_barrier(name, 1000 * PREPARE_SECONDS)
+        raise
+    client.wait_at_barrier(name, 1000 * PREPARE_SECONDS)
+    for key, text in client.key_value_dir_get(f"{name}/"):
+        raise UserError(f"process {key.rpartition('/')[2]} cannot begin: {text}")
 
 
 def first() -> bool:

@@ -16,26 +16,26 @@ BEFORE = 3  # updates that are not traced: the first is compiled, and what the n
 FOLDER = "trace"  # in the run's
 
 
+def check_trace(updates: int, left: int) -> None:
+    """Raises UserError where so many updates cannot be traced (0: none), for fewer are left of the run."""
+    if updates and left < BEFORE + updates:
+        raise UserError(
+            f"--profile {updates} follows {BEFORE} updates that are not traced, and {left} are left; "
+            "give fewer, or a new run with --run"
+        )
+
+
 class Trace:
     """Records some updates of a run into its folder; of several processes the first records its own devices."""
 
-    def __init__(self, folder: Path, updates: int, start: int, steps: int):
+    def __init__(self, folder: Path, updates: int, start: int):
         """Records nothing yet.
 
         Args:
           folder: of the run.
-          updates: how many to record (0: none).
+          updates: how many to record (0: none); see `check_trace`.
           start: updates that were done when the run began or went on.
-          steps: updates of the whole run.
-
-        Raises:
-          UserError: fewer than so many updates are left.
         """
-        if updates and steps - start < BEFORE + updates:
-            raise UserError(
-                f"--profile {updates} follows {BEFORE} updates that are not traced, and {steps - start} are left; "
-                "give fewer, or a new run with --run"
-            )
         self.folder = folder / FOLDER
         self._updates = range(start + BEFORE, start + BEFORE + (updates if processes.first() else 0))
         self._open = False

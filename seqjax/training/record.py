@@ -11,6 +11,7 @@ FOLDER/metrics.jsonl   what was measured
 import dataclasses
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ def read(folder: str | Path) -> Recorded:
 
 def check_folder(folder: Path) -> None:
     """Raises UserError where a run cannot be written to the folder, which need not exist; nothing is made."""
+    if re.match(r"[a-z][a-z0-9+]+:/", str(folder)):  # of two slashes `Path` keeps one
+        raise UserError(f"'{folder}' is no folder of a file system; mount the bucket, and give --run a folder in it")
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"'{there}' is a file; --run takes a folder")

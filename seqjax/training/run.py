@@ -17,12 +17,12 @@ from seqjax import rng, trees
 from seqjax.evaluation.evaluate import scorer
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
-from seqjax.training import environment, optimizers, processes, record
+from seqjax.training import checkpoint, environment, optimizers, processes, record
 from seqjax.training.checkpoint import Checkpoints
 from seqjax.training.logging import MetricsFile, NoMetrics, Progress, peak_flops, read_metrics
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
-from seqjax.training.profiling import Trace
+from seqjax.training.profiling import Trace, check_trace
 from seqjax.training.step import State, initial_state, train_step
 from seqjax.training.stopping import Asked, EarlyStopping, interruptions
 from seqjax.training.watch import Watch
@@ -51,7 +51,7 @@ def train(
       UserError: bad settings or data, or a folder that holds another run.
       Diverged: a loss was NaN or infinite.
     """
-    prepared, devices, optimizer = _described(experiment, folder)
+    prepared, devices, optimizer = _described(experiment, folder, profile)
     experiment, dataset, model = prepared.experiment, prepared.dataset, prepared.model
     run, data = experiment.run, experiment.data
     iterator = dataset.train(run.seed, *devices.share)
@@ -66,14 +66,14 @@ def train(
     metrics = MetricsFile(folder, after=start or -1, tensorboard=run.tensorboard) if first else NoMetrics()
     progress = Progress(run.steps, start, experiment.name, quiet or not first)
     watch = _watch(prepared, devices, folder, metrics, progress)
-    trace = Trace(folder, profile, start, run.steps)
+    trace = Trace(folder, profile, start)
 
     def keep(step: int, asked: Asked) -> bool:
         """Evaluates where that is due, and saves; returns whether an interruption broke the evaluation off."""
         metric = None
         if run.evaluates(step):
             with watch.pause():
-                scores = score(state.used, EVALUATED, run.eval_rows, asked.at_once)
+                scores = score(state.used, EVALUATED, run.eval_rows, asked)
             if scores:
                 watch.evaluated(step, scores)
                 metric = scores[run.metric]
@@ -88,7 +88,7 @@ def train(
     with closing(iterator), closing(metrics), closing(checkpoints), closing(trace), progress, interruptions() as asked:
         if run.evaluates(step) and not judged:  # before the first update, or broken off by an interruption
             broken = keep(step, asked)
-        while step < min(run.steps, until or run.steps) and not stopping.stop and not asked(step):
+        while step < min(run.steps, until or run.steps) and not stopping.stop and not asked():
             if shape != data.shape(step):  # a stage begins, and a program of its own
                 shape = data.shape(step)
                 watch.begin()
@@ -110,23 +110,29 @@ def train(
     return _outcome(step, run.steps, broken, folder, stopping) | traced | watch.last
 
 
-def _described(experiment: Experiment, folder: Path) -> tuple[Prepared, Devices, optax.GradientTransformation]:
+def _described(
+    experiment: Experiment, folder: Path, profile: int
+) -> tuple[Prepared, Devices, optax.GradientTransformation]:
     """Returns what a run needs, with nothing wrong that can be found before it begins, and describes it in its folder.
 
     The description is written last: a mistake's correction must not meet another run there.
     """
-    record.check_folder(folder)
-    if experiment.run.deterministic:
-        environment.make_repeatable()
-    prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
-    experiment, devices = prepared.experiment, Devices(prepared.experiment.parallel)
-    devices.check(experiment.data.batches, experiment.run.accumulate, prepared.dataset.objective.group)
-    devices.cover(shapes(prepared.model))
-    optimizer = optimizers.build(experiment.optimizer, shapes(prepared.model), experiment.run.steps)
-    check_metric(prepared)
-    _ = devices.share  # which may be refused as well
-    record.write(prepared, folder)
-    processes.meet("described")
+    with processes.agreed():
+        record.check_folder(folder)
+        if experiment.run.deterministic:
+            environment.make_repeatable()
+        check_trace(profile, experiment.run.steps - max(checkpoint.steps(folder), default=0))
+    devices = Devices(experiment.parallel)  # XLA starts in all processes, which wait for each other, but not for hours
+    with processes.agreed():
+        prepared = prepare(experiment, folder / "tokenizer" if record.exists(folder) else None)
+        experiment = prepared.experiment
+        devices.check(experiment.data.batches, experiment.run.accumulate, prepared.dataset.objective.group)
+        devices.cover(shapes(prepared.model))
+        optimizer = optimizers.build(experiment.optimizer, shapes(prepared.model), experiment.run.steps)
+        check_metric(prepared)
+        _ = devices.share  # which may be refused as well
+    with processes.agreed():
+        record.write(prepared, folder)
     processes.see(folder / record.FACTS)
     return prepared, devices, optimizer
 

@@ -52,14 +52,17 @@ class Asked:
     def __init__(self) -> None:
         self.several = jax.process_count() > 1
         self.seen: list[int] = []  # numbers of signals
+        self._times, self._agreed = 0, False
 
-    def __call__(self, step: int) -> bool:
-        """Returns whether to stop after `step` updates; to be asked before each update."""
-        return multihost_utils.reached_preemption_sync_point(step) if self.several else bool(self.seen)
+    def __call__(self) -> bool:
+        """Returns whether to stop; to be asked before each update and each batch of an evaluation.
 
-    def at_once(self) -> bool:
-        """Returns whether to break off what is not an update. Several processes cannot, for they must do the same."""
-        return bool(self.seen) and not self.several
+        Of several processes all ask equally often, and all are told the same at the same time.
+        """
+        if self.several and not self._agreed:
+            self._times += 1
+            self._agreed = multihost_utils.reached_preemption_sync_point(self._times)
+        return self._agreed if self.several else bool(self.seen)
 
 
 @contextmanager
@@ -71,8 +74,8 @@ def interruptions() -> Iterator[Asked]:
     Yields:
       What is to be asked. Outside the main thread, where Python delivers no signals, it never becomes true.
 
-    Of several processes one that is asked to stop tells the others, and all stop after the same update. There JAX
-    listens for SIGTERM, and no second one ends the program.
+    Of several processes one that is asked to stop tells the others, and all stop after the same update or batch. There
+    JAX listens for SIGTERM, and no second one ends the program.
     """
     asked = Asked()
     several, seen = asked.several, asked.seen

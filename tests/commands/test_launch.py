@@ -3,6 +3,7 @@
 """The command line as a user meets it, on tiny runs."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import launch
 from seqjax import experiment as experiments
 from seqjax.commands import COMMANDS
+from seqjax.training.watch import Watch
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +39,16 @@ def short_run(folder):
     text.write_text("".join(f"def f{i}(x):\n    return x + {i}\n\n" for i in range(120)))
     arguments = ["train", "quickstart_clm", "--tiny", "--run", str(folder), "parallel.devices=1", "--quiet"]
     return [*arguments, f"data=text:{text}", f"data.source.test=text:{text}"]
+
+
+def test_a_run_that_is_interrupted_says_so_by_its_status(tmp_path, monkeypatch, capsys):
+    """So that whoever watches it starts it again."""
+    dispatched = Watch.dispatched
+    monkeypatch.setattr(Watch, "dispatched", lambda *words: (signal.raise_signal(signal.SIGTERM), dispatched(*words)))
+    assert launch.main(short_run(tmp_path / "run")) == 75
+    assert "saved; the same command goes on from step 1" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert launch.main(short_run(tmp_path / "run")) == 0
 
 
 def test_help_everywhere():

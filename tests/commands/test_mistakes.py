@@ -377,6 +377,7 @@ MISTAKES = {
     ),
     "init_from a masked model": ([*CAUSAL, "init_from=FILES/quickstart_mlm"], "init_from the run of a causal one"),
     "init_from a shorter one": ([*PACKAGE, "init_from=FILES/quickstart_clm", "data.length=128"], "model.max_length=64"),
+    "run in a bucket": ([*TRAIN, "--run", "gs://bucket/run"], "mount the bucket"),
     "run in a file": ([*TRAIN, "--run", "FILES/file/x"], "is a file"),
     "run that cannot be made": ([*TRAIN, "--run", "/proc/nowhere"], "cannot"),
     "run of a long name": ([*TRAIN, "--run", "x" * 300], "too long"),

@@ -28,7 +28,7 @@ if (folder / "saved").exists():
 def save(*_):
     time.sleep(0.5)
     (folder / "saved").touch()
-    sys.exit(0)
+    sys.exit(75)
 
 signal.signal(signal.SIGTERM, save)
 assert signal.getsignal(signal.SIGUSR2) == signal.SIG_IGN
@@ -98,6 +98,8 @@ def test_a_grid_is_a_job_for_each_trial(tmp_path):
         (["submit", "list"], "give a command to submit"),
         (["train", "quickstart_mlm", "run.stepz=3"], "did you mean 'steps'?"),
         (["list"], "cannot submit to slurm: Could not detect"),
+        (["--hours", "0", "list"], "--hours 0.0 must be above 0"),
+        (["--nodes", "2", "--tasks", "4", "train", "quickstart_mlm"], "are 8 processes, and each would do the whole"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_queued(words, message, capsys, tmp_path, monkeypatch):

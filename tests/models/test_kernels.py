@@ -137,9 +137,10 @@ def test_chunked_holds_one_part(rng):
 
 
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("kv_heads", [4, 2])
-def test_splash_is_plain(rng, causal, kv_heads):
-    args, queries, keys = inputs(rng, 128, kv_heads=kv_heads)
+@pytest.mark.parametrize(("kv_heads", "length"), [(4, 128), (2, 128), (4, 384)])
+def test_splash_is_plain(rng, causal, kv_heads, length):
+    """Also of three blocks along each axis."""
+    args, queries, keys = inputs(rng, length, kv_heads=kv_heads)
     mask = Mask(queries, keys, causal)
     read = functools.partial(kernels.splash, mask=mask, scale=0.3, interpret=True)
     same(read, functools.partial(attend, mask=mask, scale=0.3, kernel="plain"), args, queries > 0)

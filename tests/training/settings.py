@@ -137,18 +137,23 @@ def run_apart(config, folder, devices, errors, slow=False):
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     jax.config.update("jax_num_cpu_devices", devices)
     if slow:
-        plain, calls = Dataset.evaluation, itertools.count()
-
-        def evaluation(*arguments, **options):
-            batches = list(plain(*arguments, **options))  # first for the names of the scores, then before training
-            return itertools.chain(batches, map(wait, batches * 1000)) if next(calls) > 1 else iter(batches)
-
-        def wait(batch):
-            time.sleep(0.2)
-            return batch
-
-        Dataset.evaluation = evaluation
+        evaluate_slowly()
     train(config, folder)
+
+
+def evaluate_slowly():
+    """Makes each evaluation but the first take minutes."""
+    plain, calls = Dataset.evaluation, itertools.count()
+
+    def evaluation(*arguments, **options):
+        batches = list(plain(*arguments, **options))  # first for the names of the scores, then before training
+        return itertools.chain(batches, map(wait, batches * 1000)) if next(calls) > 1 else iter(batches)
+
+    def wait(batch):
+        time.sleep(0.2)
+        return batch
+
+    Dataset.evaluation = evaluation
 
 
 def run_counted(config, folder, cache, counts):
@@ -163,9 +168,11 @@ def run_counted(config, folder, cache, counts):
     counts.write_text(json.dumps({name: seen[name] for name in ("compile_requests_use_cache", "cache_hits")}))
 
 
-def run_joined(runs, devices, port, process, errors, pause):
+def run_joined(runs, devices, port, process, errors, pause, slow=False):
     """The main function of one of two processes: `train` of each (config, folder, until), with a pause in each step."""
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    if slow:
+        evaluate_slowly()
     jax.config.update("jax_num_cpu_devices", devices)
     processes.connect(f"127.0.0.1:{port}", 2, process)
     dispatched = Watch.dispatched

@@ -28,11 +28,11 @@ PRETRAINING = [
 needs_libtpu = pytest.mark.skipif(not importlib.util.find_spec("libtpu"), reason="pip install -r requirements-tpu.txt")
 
 
-def launch(*arguments):
+def launch(*arguments, command="compile"):
     """In a process of its own, as a user does: libtpu and jax are set up once in a process."""
     environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "NPROC")}
-    command = [sys.executable, "launch.py", "compile", *arguments, "--json"]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    words = [sys.executable, "launch.py", command, *arguments, "--json"]
+    ended = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     return ended.returncode, json.loads(ended.stdout.splitlines()[-1]), ended.stderr
 
 
@@ -84,6 +84,22 @@ def test_without_libtpu_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "libtpu", None)
     with pytest.raises(UserError, match=r"pip install -r requirements-tpu\.txt"):
         compiled_for(experiments.resolve("gpt2_small"), "v5e:4x4")
+
+
+def test_memory_is_estimated_without_libtpu():
+    """From above; the state is divided among the chips."""
+    settings = ["quickstart_clm", "--tiny", "model.vocab_size=512", "parallel=mesh", "parallel.fsdp=4"]
+    status, found, _ = launch(*settings, "--topology", "v5e:2x2", command="check")
+    assert status == 0 and found["fits"] == "yes"
+    state = state_shapes(standing_in(experiments.resolve("quickstart_clm", settings[2:3], tiny=True)))
+    whole = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
+    assert 0.25 < found["memory_at_most"]["state"] / whole < 0.3
+    status, found, _ = launch(
+        "gpt2_small", "data.batch=512", "model.layers=1", "--topology", "v5e:2x2", command="check"
+    )
+    assert status == 0 and found["fits"].startswith("perhaps")
+    assert found["memory_at_most"]["total"] > found["memory_at_most"]["hbm"]
+    assert "parallel=mesh parallel.fsdp=2" in found["fits"]
 
 
 @pytest.mark.parametrize("topology", ["v5e", "h100:8", "v5e:4by4"])

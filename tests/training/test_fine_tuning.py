@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from seqjax import trees
+from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint, record
 from seqjax.training.finish import finish
 from seqjax.training.optimizers import Optimizer
+from seqjax.training.prepare import prepare, reopen
 from seqjax.training.run import train
 from tests.training.settings import experiment, text
 
@@ -45,6 +47,19 @@ def test_a_linear_probe_trains_one_layer_and_leaves_the_trunk_to_the_bit(pretrai
     assert all(np.array_equal(found[path], before[path]) for path in trunk)
     assert set(found) - set(trunk) == {"head/output/bias", "head/output/kernel"}
     assert np.abs(found["head/output/kernel"]).max() > 0.1
+
+
+def test_a_kernel_is_asked_for_here_and_not_where_a_run_is_reopened(pretrained, tmp_path):
+    """Fine-tuning has its own, and a run that had a TPU's is scored where there is none."""
+    config = experiment("made:similarity/3", "mlm")
+    config = dataclasses.replace(config, objective=Regression(), init_from=str(pretrained))
+    for kernel in ("plain", "splash"):
+        asked = dataclasses.replace(config, model=dataclasses.replace(config.model, attention_kernel=kernel))
+        prepared = prepare(asked)
+        assert prepared.experiment.model.attention_kernel == kernel
+        prepared.dataset.tokenizer.save(tmp_path / kernel / "tokenizer")
+        found = reopen(prepared.experiment, tmp_path / kernel).experiment.model.attention_kernel
+        assert found == {"plain": "plain", "splash": "auto"}[kernel]
 
 
 def test_top_layers_begin_afresh(pretrained, tmp_path):

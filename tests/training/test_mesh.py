@@ -89,6 +89,8 @@ CASES = [
     for family in FAMILIES
     for layout in LAYOUTS
 ]
+LAYOUTS["fsdp 2 x tensor 2 x sequence 2"] = {"fsdp": 2, "tensor": 2, "sequence": 2}
+CASES.append(pytest.param("gpt", "fsdp 2 x tensor 2 x sequence 2"))
 
 
 @pytest.mark.parametrize(("family", "layout"), CASES)
@@ -108,7 +110,14 @@ def test_a_mesh_changes_nothing(spec, family, layout):
 
 
 @pytest.mark.parametrize(
-    ("family", "layout"), [("gpt", "fsdp 8"), ("bert", "fsdp 8"), ("lstm", "fsdp 8"), ("gpt", "data 2 x sequence 4")]
+    ("family", "layout"),
+    [
+        ("gpt", "fsdp 8"),
+        ("bert", "fsdp 8"),
+        ("lstm", "fsdp 8"),
+        ("gpt", "data 2 x sequence 4"),
+        ("gpt", "data 2 x tensor 4"),
+    ],
 )
 def test_no_device_ever_holds_a_whole_activation(spec, family, layout):
     """Of [B, L, D], [B, L, F] or [B, L, V] in the compiled program; the batch is 8 rows of 32 places."""

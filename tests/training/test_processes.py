@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import types
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -46,12 +47,13 @@ def free_port():
 class Pair:
     """Two processes that train (config, folder, until) after the other; none is left when the block ends."""
 
-    def __init__(self, runs, folder, devices=1, pause=0.0):
+    def __init__(self, runs, folder, devices=1, pause=0.0, slow=False):
         port = free_port()
         self.errors = [folder / f"errors-{i}.txt" for i in range(2)]
         self.folder = runs[-1][1]
+        settings = (pause, slow)
         self.processes = [
-            APART.Process(target=run_joined, args=(runs, devices, port, i, self.errors[i], pause)) for i in range(2)
+            APART.Process(target=run_joined, args=(runs, devices, port, i, self.errors[i], *settings)) for i in range(2)
         ]
 
     def __enter__(self):
@@ -159,6 +161,52 @@ def test_a_process_is_lost_and_another_asked_to_stop(parallel, lost, spec, tmp_p
         codes, said = pair.ended()
     assert codes == [0, 0], said
     same_bits(broken, whole)
+
+
+@pytest.mark.exhaustive
+def test_a_signal_breaks_the_evaluation_of_two_off(spec, tmp_path):
+    """One of minutes, after the same batch in both; the resumed run begins with it."""
+    config = dataclasses.replace(experiment(spec, steps=8), parallel=MESH)
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    with Pair([(config, broken, None)], tmp_path, slow=True) as pair:
+        pair.signal_at(4, 1, signal.SIGTERM)
+        codes, said = pair.ended(60)
+    assert codes == [0, 0], said
+    assert checkpoint.steps(broken) == [4]
+    assert checkpoint.read_meta(broken, 4)["metric"] is None
+    with Pair([(config, broken, None), (config, whole, None)], tmp_path) as pair:
+        codes, said = pair.ended()
+    assert codes == [0, 0], said
+    same_bits(broken, whole)
+
+
+def test_what_one_process_finds_wrong_ends_both(tmp_path):
+    """Through the command line; the file of one host is missing on the other."""
+    (tmp_path / "0").mkdir()
+    (tmp_path / "1").mkdir()
+    (tmp_path / "0" / "corpus.txt").write_text("some text\n" * 200)
+    root = Path(launch.__file__).parent
+    words = [sys.executable, str(root / "launch.py"), "train", "quickstart_clm", "--tiny"]
+    words += [
+        "data=text:corpus.txt",
+        "--run",
+        str(tmp_path / "run"),
+        "parallel=jit",
+        "--distributed",
+        "--processes",
+        "2",
+    ]
+    words += ["--coordinator", f"127.0.0.1:{free_port()}", "--process"]
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "1", "JAX_PLATFORMS": "cpu"}
+    pair = [
+        subprocess.Popen([*words, str(i)], cwd=tmp_path / str(i), env=environment, stderr=subprocess.PIPE, text=True)
+        for i in range(2)
+    ]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in pair]
+    assert [process.returncode for process in pair] == [2, 2], said
+    assert said[0].rstrip().splitlines()[-1].startswith("error: process 1 cannot begin: ")
+    assert all("corpus.txt" in each and processes.LOST not in each for each in said)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -31,3 +31,4 @@ def test_a_run_too_short_for_a_trace(tmp_path):
     config = experiment(text(tmp_path), steps=BEFORE + 3)
     with pytest.raises(UserError, match=r"--profile 4 follows 3 updates that are not traced, and 6 are left"):
         train(config, tmp_path / "run", quiet=True, profile=4)
+    assert not (tmp_path / "run").exists()
