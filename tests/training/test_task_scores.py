@@ -182,6 +182,18 @@ def test_a_wrong_name_is_refused_with_the_right_ones(tmp_path):
     refused(None, "loss, accuracy, mlm", "mcc", text(tmp_path))
 
 
+@pytest.mark.parametrize(("metric", "high"), [("entity_f1", True), ("accuracy", True), ("loss", False)])
+def test_the_worst_is_not_taken_for_the_best(metric, high, tmp_path):
+    config = names(tmp_path, metric=metric, direction="min")
+    if high:
+        with pytest.raises(
+            UserError, match=f"run.metric={metric} is the better the higher it is; set run.direction=max"
+        ):
+            check_metric(prepare(config))
+    else:
+        check_metric(prepare(config))
+
+
 def test_several_processes_do_not_decode(tmp_path, monkeypatch):
     prepared = prepare(experiment("", "continuation", metric="bleu", direction="max"))
     check_metric(prepared)
