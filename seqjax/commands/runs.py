@@ -79,8 +79,8 @@ def train(
         if result["status"] == "interrupted":
             return result, text
         last = {name: value for name, value in result.items() if name == "best" or name.startswith("eval/")}
-        own = headlines(experiment.objective, result.get("report", {}))
-        found.append(last | {f"report/{name}": value for name, value in own.items()})
+        of_task = headlines(experiment.objective, result.get("report", {}))
+        found.append(last | {f"report/{name}": value for name, value in of_task.items()})
     title = f"{experiment.run.metric} of the best, the last scores (eval/), the best checkpoint's report"
     spread, text = _spread(found, f"{title}, on validation; see {folder / TABLE}")
     (folder / TABLE).write_text(json.dumps(spread, indent=1) + "\n")
