@@ -30,10 +30,10 @@ def experiment() -> Experiment:
             "source": Source("tsv:train.tsv", "tsv:dev.tsv", header=False, label="1", text="3"),
             "length": 48, "buckets": (12, 16, 24),
         },
-        run={"steps": 800, "eval_every": 160},
+        run={"steps": 800, "eval_every": 160, "metric": "mcc"},
     )  # fmt: skip
 
 
 def tiny() -> Experiment:
     """Seconds anywhere."""
-    return derive(sst2_bert.tiny(), name="glue_cola")
+    return derive(sst2_bert.tiny(), name="glue_cola", run={"metric": "mcc", "direction": "max"})

@@ -32,7 +32,7 @@ def experiment() -> Experiment:
         },
         objective=Regression(pool="mean"),
         optimizer={"warmup": 54},
-        run={"steps": 540, "eval_every": 180, "metric": "loss", "direction": "min"},
+        run={"steps": 540, "eval_every": 180, "metric": "spearman"},
     )
 
 
@@ -43,5 +43,5 @@ def tiny() -> Experiment:
         name="glue_stsb",
         data={"source": Source(train="made:similarity/8"), "tokenizer": "chars"},
         objective=Regression(pool="mean"),
-        run={"metric": "loss", "direction": "min"},
+        run={"metric": "spearman", "direction": "max"},
     )

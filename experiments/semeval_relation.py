@@ -30,7 +30,7 @@ def experiment() -> Experiment:
             "length": 96, "buckets": (24, 32, 48),
         },
         optimizer={"peak_lr": 1e-4, "warmup": 120},
-        run={"steps": 1190, "eval_every": 238},
+        run={"steps": 1190, "eval_every": 238, "metric": "relation_f1"},
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def experiment() -> Experiment:
         model=families.bert(),
         objective=QuestionAnswering(),
         optimizer=Optimizer(peak_lr=5e-5, warmup=830),
-        run=Run(steps=8300, log_every=50, eval_every=1660, metric="accuracy", direction="max"),
+        run=Run(steps=8300, log_every=50, eval_every=1660, metric="f1", direction="max"),
         init_from="bert",
     )  # fmt: skip
 
@@ -48,6 +48,6 @@ def tiny() -> Experiment:
         model=families.bert(vocab_size=0, layers=1, width=16, heads=2, mlp_width=32, max_length=64),
         objective={"question_length": 12, "answer_length": 10},
         optimizer={"warmup": 2},
-        run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16, metric="accuracy", direction="max"),
+        run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16, metric="f1", direction="max"),
         init_from="",
     )  # fmt: skip

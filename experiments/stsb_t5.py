@@ -31,7 +31,7 @@ def experiment() -> Experiment:
             "buckets": (48, 64, 80, 96),
         },
         objective={"judged": "number"},
-        run={"steps": 900, "eval_every": 180},
+        run={"steps": 900, "eval_every": 180, "metric": "pearson", "direction": "max"},
     )
 
 
@@ -42,4 +42,5 @@ def tiny() -> Experiment:
         name="stsb_t5",
         data={"source": derive(glue_stsb.tiny().data.source, task=TASK)},
         objective={"judged": "number"},
+        run={"metric": "pearson", "direction": "max"},
     )

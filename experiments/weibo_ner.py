@@ -23,7 +23,7 @@ HARDWARE = "2 CPU cores"
 
 
 def experiment() -> Experiment:
-    """Ten epochs of 42 updates."""
+    """Ten epochs of 42 updates; so few posts are soon known by heart, and six epochs without a better F1 are enough."""
     train, dev, test = (f"conll:weiboNER_2nd_conll.{part}" for part in ("train", "dev", "test"))
     return derive(
         conll2003_bert.experiment(),
@@ -35,7 +35,7 @@ def experiment() -> Experiment:
         },
         objective=Tagging(crf=True),
         optimizer={"peak_lr": 5e-5, "warmup": 42},
-        run={"steps": 420, "eval_every": 84},
+        run={"steps": 420, "eval_every": 84, "patience": 3},
     )
 
 

@@ -69,7 +69,7 @@ class Run:
     eval_rows: int = 0  # rows of an evaluation while training (0: all)
     save_every: int = 0  # further saves between evaluations (0: none)
     keep: int = 1  # newest checkpoints kept, beside the best
-    metric: str = "loss"  # of the evaluation: what "best" means
+    metric: str = "loss"  # what "best" means: a score of the evaluation, or one of the task's own report
     direction: str = "min"  # "min" or "max"
     patience: int = 0  # stop after so many evaluations without a new best (0: never)
     tensorboard: bool = False  # write event files beside metrics.jsonl

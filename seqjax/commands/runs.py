@@ -3,6 +3,7 @@
 """Commands that make or use a run: train, eval, generate."""
 
 import dataclasses
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
+from seqjax.evaluation.analysis import headlines
 from seqjax.evaluation.evaluate import REPORTED, format_reported, reported, scorer
 from seqjax.experiment import Experiment
 from seqjax.models.model import build
@@ -29,6 +31,7 @@ from seqjax.training.processes import connect, first, together
 from seqjax.training.profiling import how_to_view
 
 Result = tuple[dict[str, Any], str]
+TABLE = "seeds.json"  # in the folder of several seeds
 SEED = "seed-"  # what the folder of one of several seeds is called, before the number
 
 
@@ -48,6 +51,7 @@ def train(
     """Trains; the folder is runs/NAME (runs/NAME-tiny for the tiny version) unless given.
 
     With several seeds, run.seed and those after it, each has a run in a folder of its own inside: seed-0, seed-1, ...
+    The mean and standard deviation of their scores, those of their tasks too, stand in seeds.json beside them.
 
     `distributed` is for one of several processes; see `seqjax.training.processes.connect`.
     """
@@ -74,8 +78,13 @@ def train(
         result, text = _one(dataclasses.replace(experiment, run=seeded), own, quiet, profile or 0)
         if result["status"] == "interrupted":
             return result, text
-        found.append({name: value for name, value in result.items() if name == "best" or name.startswith("eval/")})
-    return _spread(found, f"{experiment.run.metric} of the best, and the last scores, on validation; see {folder}")
+        last = {name: value for name, value in result.items() if name == "best" or name.startswith("eval/")}
+        of_task = headlines(experiment.objective, result.get("report", {}))
+        found.append(last | {f"report/{name}": value for name, value in of_task.items()})
+    title = f"{experiment.run.metric} of the best, the last scores (eval/), the best checkpoint's report"
+    spread, text = _spread(found, f"{title}, on validation; see {folder / TABLE}")
+    (folder / TABLE).write_text(json.dumps(spread, indent=1) + "\n")
+    return spread, text
 
 
 def _one(experiment: Experiment, folder: Path, quiet: bool, profile: int) -> Result:

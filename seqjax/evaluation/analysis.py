@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqjax.evaluation import metrics, squad
+from seqjax.objectives.answering import Answering
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
@@ -148,7 +149,17 @@ def format_by_length(report: Mapping[str, Any], unit: str) -> str:
     return "\n".join(lines)
 
 
-def headlines(report: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the single numbers of a report by name, with the F1 of its averages."""
-    out = {name: value for name, value in report.items() if isinstance(value, float)}
-    return out | {f"{name} F1": report[name]["f1"] for name in metrics.AVERAGES if name in report}
+def headlines(objective: Any, report: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the scores among the single numbers of a report by name, with the F1 of its averages.
+
+    These are "micro_f1", "macro_f1" and "weighted_f1" of classes, "entity_f1" (micro), "entity_f1_macro" and
+    "entity_f1_weighted" of tags. Of answers that name classes "accuracy" is called "answer_accuracy", for while a model
+    trains "accuracy" is that of tokens. Thresholds are no scores.
+    """
+    out = {name: value for name, value in report.items() if isinstance(value, float) and "thresh" not in name}
+    if isinstance(objective, Answering) and "accuracy" in out:
+        out = {"answer_accuracy": out.pop("accuracy")} | out
+    names = {name: f"{name}_f1" for name in metrics.AVERAGES}
+    if isinstance(objective, Tagging):
+        names = {"micro": "entity_f1", "macro": "entity_f1_macro", "weighted": "entity_f1_weighted"}
+    return out | {names[name]: report[name]["f1"] for name in metrics.AVERAGES if name in report}

@@ -13,9 +13,11 @@ import numpy as np
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.questions import answers as answers_of
+from seqjax.data.rows import Rows
 from seqjax.evaluation import analysis, metrics, spans, squad, texts
 from seqjax.evaluation.analysis import Judged
 from seqjax.evaluation.retrieval import nearest, retrieval_report, vectors
+from seqjax.evaluation.stopping import Stop, never, until
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.answering import Answering
 from seqjax.objectives.question_answering import QuestionAnswering
@@ -47,7 +49,7 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
 
     compiled = devices.spread(score)
 
-    def run(params: Params, split: str, limit: int = 0, stop: Callable[[], bool] = lambda: False) -> dict[str, float]:
+    def run(params: Params, split: str, limit: int = 0, stop: Stop = never) -> dict[str, float]:
         totals: dict[str, list[float]] = {}
         carry = None
         for batch in dataset.evaluation(split, seed, len(devices), limit):
@@ -103,7 +105,7 @@ def reporter(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Para
     if isinstance(objective, Answering):
         return functools.partial(_texts, model, dataset, objective)
     if isinstance(objective, InBatchNegatives):
-        return functools.partial(_retrieved, model, dataset)
+        return functools.partial(_retrieved, dataset, vectors(model, dataset, devices))
     predict = predictor(model, dataset, devices)
 
     def run(params: Params, split: str) -> dict[str, Any]:
@@ -123,13 +125,11 @@ def reporter(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Para
 def _texts(model: Model, dataset: Dataset, objective: Answering, params: Params, split: str) -> dict[str, Any]:
     pairs = texts.answers(model, dataset, params, split)
     extra = {"samples": pairs[:SAMPLES], "worst": analysis.worst_texts(pairs)}
-    if objective.judged == "text":
-        return texts.text_report(pairs, objective.bleu) | extra
-    return texts.parsed_report(pairs, objective.judged) | extra
+    return texts.judged_report(objective, pairs) | extra
 
 
-def _retrieved(model: Model, dataset: Dataset, params: Params, split: str) -> dict[str, Any]:
-    found_ND = vectors(model, dataset, params, split)
+def _retrieved(dataset: Dataset, encode: Callable[..., Any], params: Params, split: str) -> dict[str, Any]:
+    found_ND = encode(params, split)
     errors = analysis.worst_retrieved(dataset.records(split), *nearest(*found_ND))
     return retrieval_report(*found_ND) | {"worst": errors}
 
@@ -145,9 +145,11 @@ def format_reported(report: dict[str, Any]) -> str:
     return text + analysis.format_by_length(report, "tokens")
 
 
-def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], list[dict[str, Any]]]:
-    """Returns a function (params, split) -> one {"gold", "predicted"} for each record, in order.
+def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[..., list[dict[str, Any]]]:
+    """Returns a function (params, split, limit=0, stop=never) -> one {"gold", "predicted"} for each record, in order.
 
+    It compiles once. With a `limit` records are those that the first so many rows hold whole, and at least the first;
+    `stop` is asked before each batch, and BrokenOff is raised where it says so.
     Both are class names for classification, numbers for regression, and lists of tags, one for each word, for tagging.
     Of a question "gold" is the list of its answers, "predicted" the best span's text and "score" how much that scores
     above no answer; "source" is the question. Of classes and tags "sure" is the probability of what is predicted and
@@ -157,27 +159,27 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
     objective = dataset.objective
     assert isinstance(objective, Judged)
     if isinstance(objective, QuestionAnswering):
-        return functools.partial(
-            _answered, objective, dataset, jax.jit(functools.partial(objective.predict, model.apply))
-        )
+        return _answerer(model, dataset, devices, objective)
 
-    @jax.jit
-    def choose(params: Params, batch: Batch) -> tuple[jax.Array, jax.Array | None]:
+    def choose(params: Params, batch: Batch, key: None) -> tuple[jax.Array, jax.Array | None]:
         assert not isinstance(objective, QuestionAnswering)
         chances = None if isinstance(objective, Regression) else objective.chances(model.apply, params, batch)
         return objective.predict(model.apply, params, batch), chances
 
-    def run(params: Params, split: str) -> list[dict[str, Any]]:
+    compiled = devices.spread(choose, rows=True)
+
+    def run(params: Params, split: str, limit: int = 0, stop: Stop = never) -> list[dict[str, Any]]:
         rows = dataset.rows(split)
+        documents = _documents(rows, limit)
         found: dict[int, dict[str, Any]] = {}
-        for numbers, batch in dataset.numbered(split, 0):
-            predicted, chances = jax.device_get(choose(params, batch))
+        for numbers, batch in until(stop, dataset.numbered(split, 0, len(devices), len(documents))):
+            predicted, chances = jax.device_get(compiled(params, devices.put_whole(batch), None))
             for place, number in enumerate(numbers):
                 example = {name: values[place] for name, values in batch.items()}
                 chance = None if chances is None else chances[place]
                 found[number] = _judged(objective, example, predicted[place], chance)
         out: dict[int, dict[str, Any]] = {}
-        for number, document in enumerate(rows.windows[rows.bounds[:-1], 0].tolist()):
+        for number, document in enumerate(documents.tolist()):
             if document in out:  # a sentence that takes several rows
                 out[document] = {name: tags + found[number][name] for name, tags in out[document].items()}
             else:
@@ -190,6 +192,14 @@ def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Par
         ]
 
     return run
+
+
+def _documents(rows: Rows, limit: int) -> np.ndarray:
+    """Returns the document of each row, of all or of those that the first `limit` rows hold whole, or of the first."""
+    every = rows.windows[rows.bounds[:-1], 0]
+    if not 0 < limit < len(every):
+        return every
+    return every[every < max(every[limit], every[0] + 1)]
 
 
 def _judged(objective: Judged, example: Batch, predicted: np.ndarray, chances: np.ndarray | None) -> dict[str, Any]:
@@ -208,28 +218,38 @@ def _judged(objective: Judged, example: Batch, predicted: np.ndarray, chances: n
     return {name: values.tolist() for name, values in out.items()}
 
 
-def _answered(
-    objective: QuestionAnswering, dataset: Dataset, compute: Callable[..., jax.Array], params: Params, split: str
-) -> list[dict[str, Any]]:
-    """Returns what `predictor` says of questions."""
-    rows, records = dataset.rows(split), dataset.records(split)
-    logits: dict[int, np.ndarray] = {}
-    for numbers, batch in dataset.numbered(split, 0):
-        logits |= zip(numbers, np.asarray(compute(params, batch)), strict=False)
-    found = [records[i] for i in range(len(records))]
-    answers = spans.answer_all(objective, rows, logits, [record["pair"] for record in found])
-    return [
-        {
-            "source": record["text"],
-            "gold": [text for text, _ in answers_of(record, f"record {number}")],
-            "predicted": answer["n_best"][0]["answer"] if answer["n_best"] else "",
-            "score": answer["score"],
-            "sure": answer["probability"],
-            "record": number - 1,
-            "length": int(rows.corpus.lengths[number - 1]),
-        }
-        for number, (record, answer) in enumerate(zip(found, answers, strict=True), 1)
-    ]
+def _answerer(
+    model: Model, dataset: Dataset, devices: Devices, objective: QuestionAnswering
+) -> Callable[..., list[dict[str, Any]]]:
+    """Returns the `predictor` of questions."""
+
+    def compute(params: Params, batch: Batch, key: None) -> jax.Array:
+        return objective.predict(model.apply, params, batch)
+
+    compiled = devices.spread(compute, rows=True)
+
+    def run(params: Params, split: str, limit: int = 0, stop: Stop = never) -> list[dict[str, Any]]:
+        rows, records = dataset.rows(split), dataset.records(split)
+        documents = _documents(rows, limit)
+        logits: dict[int, np.ndarray] = {}
+        for numbers, batch in until(stop, dataset.numbered(split, 0, len(devices), len(documents))):
+            logits |= zip(numbers, np.asarray(compiled(params, devices.put_whole(batch), None)), strict=False)
+        found = [records[i] for i in range(int(documents[-1]) + 1)]
+        answers = spans.answer_all(objective, rows, logits, [record["pair"] for record in found])
+        return [
+            {
+                "source": record["text"],
+                "gold": [text for text, _ in answers_of(record, f"record {number}")],
+                "predicted": answer["n_best"][0]["answer"] if answer["n_best"] else "",
+                "score": answer["score"],
+                "sure": answer["probability"],
+                "record": number - 1,
+                "length": int(rows.corpus.lengths[number - 1]),
+            }
+            for number, (record, answer) in enumerate(zip(found, answers, strict=True), 1)
+        ]
+
+    return run
 
 
 def report(objective: Judged, pairs: list[dict[str, Any]]) -> dict[str, Any]:

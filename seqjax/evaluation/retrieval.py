@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Retrieval: for each first text of a split, at which rank among all second texts stands its own?"""
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,9 +11,11 @@ import numpy as np
 from seqjax.data.pipeline import Dataset
 from seqjax.errors import UserError
 from seqjax.evaluation.metrics import interval, resampled
+from seqjax.evaluation.stopping import Stop, never, until
 from seqjax.models.model import Model
 from seqjax.objectives.two_towers import InBatchNegatives
-from seqjax.types import Params
+from seqjax.training.parallel import Devices
+from seqjax.types import Batch, Params
 
 AT = (1, 5, 10)
 TOGETHER = 1024  # queries whose scores are in memory at a time
@@ -53,14 +55,26 @@ def nearest(queries_ND: np.ndarray, candidates_ND: np.ndarray) -> tuple[np.ndarr
     return np.concatenate(ranks), np.concatenate(best)
 
 
-def vectors(model: Model, dataset: Dataset, params: Params, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the vectors of the first and of the second texts of a split, float32 [N, D] each, in order."""
+def vectors(model: Model, dataset: Dataset, devices: Devices) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Returns a function (params, split, limit=0, stop=never) that compiles once.
+
+    It gives the vectors of the first and of the second texts of a split, float32 [N, D] each, in order; see `predictor`
+    for `limit` and `stop`.
+    """
     objective = dataset.objective
     assert isinstance(objective, InBatchNegatives)
-    compute = jax.jit(functools.partial(objective.vectors, model.apply, key=None))
-    found: dict[int, np.ndarray] = {}
-    for numbers, batch in dataset.numbered(split, 0):
-        out_BG2D = np.asarray(compute(params, batch))
-        found |= dict(zip(numbers, out_BG2D.reshape(-1, *out_BG2D.shape[2:]), strict=False))
-    every = np.stack([found[number] for number in range(len(found))])
-    return every[:, 0], every[:, 1]
+
+    def encode(params: Params, batch: Batch, key: None) -> jax.Array:
+        return objective.vectors(model.apply, params, batch, key)
+
+    compiled = devices.spread(encode, rows=True)
+
+    def run(params: Params, split: str, limit: int = 0, stop: Stop = never) -> tuple[np.ndarray, np.ndarray]:
+        found: dict[int, np.ndarray] = {}
+        for numbers, batch in until(stop, dataset.numbered(split, 0, len(devices), limit)):
+            out_BG2D = np.asarray(compiled(params, devices.put_whole(batch), None))
+            found |= dict(zip(numbers, out_BG2D.reshape(-1, *out_BG2D.shape[2:]), strict=False))
+        every = np.stack([found[number] for number in range(len(found))])
+        return every[:, 0], every[:, 1]
+
+    return run

@@ -39,12 +39,12 @@ def answer_all(
     Args:
       objective: how many tokens an answer may have, and of how many it is the best.
       rows: of questions.
-      logits: what the objective's `predict` gave for each row, [W, 2].
-      contexts: of each document.
+      logits: what the objective's `predict` gave for each row, [W, 2], or for the first so many.
+      contexts: of each document, or of those in these rows.
     """
     found: list[dict[tuple[int, int], float]] = [{} for _ in contexts]
     none = [np.inf] * len(contexts)
-    for row, (document, start, stop) in enumerate(rows.windows.tolist()):
+    for row, (document, start, stop) in enumerate(rows.windows[: len(logits)].tolist()):
         at = rows.context_at(document)
         inside = logits[row][at : at + stop - start]
         none[document] = min(none[document], float(np.sum(logits[row][0], dtype=np.float64)))

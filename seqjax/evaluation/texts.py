@@ -15,6 +15,7 @@ from seqjax.decoding.samplers import sampler
 from seqjax.errors import UserError
 from seqjax.evaluation import metrics
 from seqjax.evaluation.metrics import in_parts, interval, resampled
+from seqjax.evaluation.stopping import Stop, never, until
 from seqjax.models.model import Model
 from seqjax.objectives.answering import WORDS, Answering
 from seqjax.types import Params
@@ -25,7 +26,9 @@ NO_NUMBER = -1.0  # what an answer that is no number counts as, as in the code o
 ROUND = 16  # the longest source of a batch is a multiple of so many tokens
 
 
-def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: int = 0) -> list[dict[str, Any]]:
+def answers(
+    model: Model, dataset: Dataset, params: Params, split: str, limit: int = 0, stop: Stop = never
+) -> list[dict[str, Any]]:
     """Returns {"source", "gold", "predicted"} of each record of a split, in order.
 
     With `objective.references` "gold" is a list, the pairs of all records with this text, and each text comes once.
@@ -39,6 +42,7 @@ def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: i
       params: the model's.
       split: its name.
       limit: only so many records, the first (0: all).
+      stop: as for `say`.
     """
     objective, data = dataset.objective, dataset.config
     assert isinstance(objective, Answering)
@@ -51,15 +55,16 @@ def answers(model: Model, dataset: Dataset, params: Params, split: str, limit: i
             together.setdefault(text, []).append(pair)
         asked = list(together.items())
     texts = [text for text, _ in asked]
-    said = say(model, objective, dataset.tokenizer, data.length, data.eval_batch, params, texts)
+    said = say(model, objective, dataset.tokenizer, data.length, data.eval_batch, params, texts, stop)
     return [
         {"source": text, "gold": gold, "predicted": answer} for (text, gold), answer in zip(asked, said, strict=True)
     ]
 
 
 def say(
-    model: Model, objective: Answering, tokenizer: Any, length: int, size: int, params: Params, texts: Sequence[str]
-) -> list[str]:
+    model: Model, objective: Answering, tokenizer: Any, length: int, size: int, params: Params, texts: Sequence[str],
+    stop: Stop = never,
+) -> list[str]:  # fmt: skip
     """Returns what a model answers to each text, by the objective's search.
 
     Args:
@@ -70,6 +75,10 @@ def say(
       size: texts that are decoded together.
       params: the model's.
       texts: to answer.
+      stop: is asked before each batch.
+
+    Raises:
+      BrokenOff: `stop` says so.
     """
     room, new = objective.widest(length)
     ends = tokenizer.source
@@ -78,7 +87,7 @@ def say(
     options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size}
     said: dict[int, str] = {}
     order = np.argsort([len(ids) for ids in sources], kind="stable")  # rows of a batch wait for their longest
-    for start in range(0, len(order), size):
+    for start in until(stop, range(0, len(order), size)):
         places = order[start : start + size].tolist()
         # Each other shape of a batch is a program to compile: rows that nobody asks for fill it up, and widen it.
         width = min(-(-len(sources[places[-1]]) // ROUND) * ROUND, room)
@@ -92,6 +101,13 @@ def say(
             found = generate(model, params, sampler=sampler(temperature=0.0), **options)
         said |= {place: tokenizer.decode(ids) for place, ids in zip(places, found, strict=False)}
     return [said[place] for place in range(len(sources))]
+
+
+def judged_report(objective: Answering, pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns scores of what `answers` gave, as the objective has them judged."""
+    if objective.judged == "text":
+        return text_report(pairs, objective.bleu)
+    return parsed_report(pairs, objective.judged)
 
 
 def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[str, Any]:

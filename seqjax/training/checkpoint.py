@@ -36,7 +36,7 @@ class Checkpoints:
         def score(metrics: Any) -> Any:
             return sign * metrics["metric"], -metrics[
                 "step"
-            ]  # of equals the first is the best, as `EarlyStopping` has it
+            ]  # the first of equals, as `EarlyStopping` has it
 
         best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
         self._manager = ocp.CheckpointManager(

@@ -41,9 +41,9 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
         devices = Devices(experiment.parallel)
         report = reporter(prepared.model, prepared.dataset, devices)
         outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
-        scores["after"] |= headlines(outcome["report"])
+        scores["after"] |= headlines(experiment.objective, outcome["report"])
         if tuned:
-            scores["before"] |= headlines(report(adopted(prepared)[0], EVALUATED))
+            scores["before"] |= headlines(experiment.objective, report(adopted(prepared)[0], EVALUATED))
     outcome["scores"] = scores
     if not processes.first():
         return outcome

@@ -202,7 +202,7 @@ class Devices:
 
         return jax.tree.map(lambda x: join(x) if x.is_fully_addressable else x, tree)
 
-    def spread(self, function: Callable[..., Any], donate: bool = False) -> Callable[..., Any]:
+    def spread(self, function: Callable[..., Any], donate: bool = False, rows: bool = False) -> Callable[..., Any]:
         """Returns `function(state, batch, key, reduce=...)` compiled as a function of (state, batch, key).
 
         The state lies as `shardings` says, the key is the same everywhere, the batch is divided, and the results lie
@@ -211,6 +211,7 @@ class Devices:
         Args:
           function: pure; takes a tree, a batch, a key or None.
           donate: give the state's memory to the result.
+          rows: `function` takes no `reduce`, and what it gives has a row for each of the batch; all are everywhere.
         """
         donated = (0,) if donate else ()
         if self.divides:
@@ -221,6 +222,8 @@ class Devices:
         def per_device(state: Any, batch: Batch, key: jax.Array | None) -> Any:
             if key is not None:
                 key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+            if rows:
+                return jax.lax.all_gather(function(state, batch, key), AXIS, tiled=True)
             return function(state, batch, key, reduce=functools.partial(jax.lax.psum, axis_name=AXIS))
 
         return jax.pmap(

@@ -6,22 +6,27 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from seqjax import trees
 from seqjax.data import corpus, tokenizers
 from seqjax.data.pipeline import Dataset, open_data
 from seqjax.data.tokenizers import Tokenizer
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
+from seqjax.evaluation.running import task_names
 from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.kernels import OWN
 from seqjax.models.model import Model, encoder_alone, shapes
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
+from seqjax.objectives.answering import Answering
 from seqjax.training import checkpoint
 from seqjax.types import Params
 
 EVALUATED = "validation"  # the split that evaluations during a run read
+EITHER = ("mean_squared_error", "mean_absolute_error", "length_ratio")  # scores of a task that high values may not suit
 
 
 @dataclasses.dataclass
@@ -98,11 +103,23 @@ def reopen(experiment: Experiment, folder: Path) -> Prepared:
 
 
 def check_metric(prepared: Prepared) -> None:
-    """Raises UserError where run.metric is no score of this objective; it computes nothing."""
-    run = prepared.experiment.run
+    """Raises UserError where run.metric is no score of this objective or its task, or the worst would count as best.
+
+    The model computes nothing.
+    """
+    run, objective = prepared.experiment.run, prepared.dataset.objective
     names = score_names(prepared.model, prepared.dataset, EVALUATED, run.eval_rows)
-    if run.metric not in names:
-        raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join(names)}")
+    of_task = [name for name in task_names(objective) if name not in names]
+    if run.metric not in [*names, *of_task]:
+        raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join([*names, *of_task])}")
+    high = run.metric.endswith("accuracy") or (run.metric in of_task and run.metric not in EITHER)
+    if high and run.direction == "min":
+        raise UserError(f"run.metric={run.metric} is the better the higher it is; set run.direction=max")
+    if run.metric in of_task and isinstance(objective, Answering) and jax.process_count() > 1:
+        raise UserError(
+            f"run.metric={run.metric} is of answers, which several processes do not decode together; use one of "
+            f"{', '.join(names)}"
+        )
 
 
 def _inherit(source: Any, here: Any) -> Any:

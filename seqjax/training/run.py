@@ -14,7 +14,7 @@ import jax
 import optax
 
 from seqjax import rng, trees
-from seqjax.evaluation.evaluate import scorer
+from seqjax.evaluation.running import evaluator
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
 from seqjax.training import checkpoint, environment, optimizers, processes, record
@@ -58,7 +58,7 @@ def train(
     checkpoints = Checkpoints(folder, run)
     state, start, judged = _begin(prepared, optimizer, devices, checkpoints, iterator, folder)
     update = devices.spread(one_update(prepared, optimizer), donate=True)
-    score = scorer(model, dataset, devices, run.seed)
+    evaluate = evaluator(model, dataset, devices, run.seed, run.metric)
     dropout = rng.key(run.seed, "dropout")
     before = [line for line in read_metrics(folder) if line["step"] <= start]
     stopping = EarlyStopping(run.metric, run.direction, run.patience, before)
@@ -73,7 +73,7 @@ def train(
         metric = None
         if run.evaluates(step):
             with watch.pause():
-                scores = score(state.used, EVALUATED, run.eval_rows, asked)
+                scores = evaluate(state.used, EVALUATED, run.eval_rows, asked)
             if scores:
                 watch.evaluated(step, scores)
                 metric = scores[run.metric]

@@ -27,6 +27,12 @@ def test_each_seed_is_a_run_and_both_are_scored(tmp_path, capsys):
     assert losses[0] != losses[1]
     expected = {"mean": statistics.fmean(losses), "sd": statistics.stdev(losses), "values": losses}
     assert trained["scores"]["eval/loss"] == expected
+    own = [result["report"]["macro"]["f1"] for result in results]
+    expected = {"mean": statistics.fmean(own), "sd": statistics.stdev(own), "values": own}
+    assert trained["scores"]["report/macro_f1"] == expected
+    assert trained["scores"]["report/mcc"]["values"] == [result["report"]["mcc"] for result in results]
+    written = json.loads((folder / "seeds.json").read_text())
+    assert written == {name: value for name, value in trained.items() if name in written} and len(written) == 2
     assert json.loads((folder / "seed-6" / "config.json").read_text())["run"]["seed"] == 6
 
     assert launch.main(["eval", str(folder), "--json"]) == 0

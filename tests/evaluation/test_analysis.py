@@ -55,7 +55,7 @@ def test_classes_that_are_surest_and_wrong_come_first():
     assert [part["longest"] for part in parts] == lengths[1::2]
     np.testing.assert_allclose(np.mean([part["accuracy"] for part in parts]), found["accuracy"])
     assert f"tokens up to        count             accuracy\n{lengths[1]:<16} " in format_reported(found)
-    assert analysis.headlines(found)["macro F1"] == found["macro"]["f1"]
+    assert analysis.headlines(objective, found)["macro_f1"] == found["macro"]["f1"]
 
 
 @pytest.mark.parametrize("crf", [False, True])

@@ -42,7 +42,8 @@ def test_each_text_is_encoded_as_it_would_be_alone(name, pool):
     model = objective.build(MODELS[name])
     params = initialise(model, jax.random.key(0))
     assert set(params) == {"trunk"}
-    for found, key in zip(vectors(model, dataset(objective), params, "train"), ("text", "pair"), strict=True):
+    encode = vectors(model, dataset(objective), Devices(Parallel(devices=1)))
+    for found, key in zip(encode(params, "train"), ("text", "pair"), strict=True):
         texts = [record[key] for record in RECORDS]
         alone = sentence_embeddings(model, params, BYTES, texts, pool=pool, normalise=True)
         np.testing.assert_allclose(found, alone, atol=1e-5)

@@ -79,15 +79,15 @@ def test_the_report_has_the_scores_before_beside_those_after(pretrained, tmp_pat
     tuned(pretrained, tmp_path, 20, Optimizer(peak_lr=0.05, warmup=0))
     outcome = finish(train(record.read(tmp_path / "run-20").experiment, tmp_path / "run-20", quiet=True))
     before, after = (outcome["scores"][when] for when in ("before", "after"))
-    assert before.keys() == after.keys() >= {"loss", "accuracy", "mcc", "macro F1"}
+    assert before.keys() == after.keys() >= {"loss", "accuracy", "mcc", "macro_f1"}
     lines = {line["step"]: line for line in record.read(tmp_path / "run-20").metrics if "eval/loss" in line}
     for step, scores in ((0, before), (20, after)):
         np.testing.assert_allclose(scores["accuracy"], lines[step]["eval/accuracy"], rtol=1e-6)
         assert scores["loss"] == lines[step]["eval/loss"]
-    assert after["macro F1"] == 1.0 > before["macro F1"]
+    assert after["macro_f1"] == 1.0 > before["macro_f1"]
     assert (tmp_path / "run-20" / "confusion.png").stat().st_size > 0
     html = (tmp_path / "run-20" / "report.html").read_text()
-    assert f"{before['macro F1']:.4f}" in html and html.count("data:image/png") == 2
+    assert f"{before['macro_f1']:.4f}" in html and html.count("data:image/png") == 2
 
 
 def test_layers_wait_for_their_turn(pretrained, tmp_path):

@@ -104,6 +104,9 @@ MESH, WIDE = Parallel("mesh", 2, fsdp=2), Parallel("mesh", 8, fsdp=2, tensor=2)
 LAYOUTS = [
     pytest.param("clm", Parallel("pmap", 2), 1, id="pmap"),
     pytest.param("clm", MESH, 1, id="mesh"),
+    pytest.param("regression", Parallel("jit", 2), 1, id="task"),
+    pytest.param("regression", Parallel("pmap", 2), 1, id="task-pmap", marks=pytest.mark.exhaustive),
+    pytest.param("regression", MESH, 1, id="task-mesh", marks=pytest.mark.exhaustive),
     pytest.param("clm", Parallel("mesh", 2, tensor=2), 1, id="tensor", marks=pytest.mark.exhaustive),
     pytest.param("mlm", Parallel("jit", 2), 1, id="jit", marks=pytest.mark.exhaustive),
     pytest.param("strips", Parallel("jit", 2), 1, id="strips", marks=pytest.mark.exhaustive),
@@ -114,11 +117,12 @@ LAYOUTS = [
 
 @pytest.mark.parametrize("objective, parallel, devices", LAYOUTS)
 def test_two_processes_are_one_with_as_many_devices(objective, parallel, devices, spec, tmp_path):
-    """With dropout, and bits per byte of a whole split; each goes on from the other's checkpoint.
+    """With dropout, bits per byte of a whole split or a score of the task; each goes on from the other's checkpoint.
 
     SGD, for Adam amplifies rounding.
     """
-    config = dataclasses.replace(experiment(spec, objective, eval_rows=0), parallel=parallel)
+    metric = {"metric": "pearson", "direction": "max"} if objective == "regression" else {}
+    config = dataclasses.replace(experiment(spec, objective, eval_rows=0, **metric), parallel=parallel)
     config = dataclasses.replace(config, optimizer=Optimizer(name="sgd", b1=0.0, peak_lr=0.1, schedule="constant"))
     if parallel.tensor > 1:  # which is to divide the vocabulary
         config = dataclasses.replace(config, model=dataclasses.replace(config.model, vocab_size=264))
