@@ -147,6 +147,47 @@ class ClassificationHead(nn.Module):
         return _scores(self, pooled(x_BLD, segments_BL, self.pool), self.labels, train)
 
 
+class EntityPairHead(nn.Module):
+    """Hidden states [B, L, D] -> logits [B, K] of how two entities relate (R-BERT: Wu and He 2019, section 3.2).
+
+    The state of the first token, and the means of the states of each entity's tokens, each through tanh, dropout and a
+    dense layer D -> D, of which both entities share one (equations 1 to 3); side by side [B, 3 D], dropout, dense
+    (equation 4). The marks around an entity are not among its tokens. Without `pooler` the inner layers and their tanh
+    are left out.
+    """
+
+    labels: int
+    dropout: float = 0.1
+    pooler: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+
+    @nn.compact
+    def __call__(
+        self,
+        x_BLD: jax.Array,
+        segments_BL: jax.Array,
+        table_VD: jax.Array,
+        train: bool,
+        entities_BL: jax.Array | None = None,
+    ) -> jax.Array:
+        """Returns logits; entities_BL is 1 and 2 on the tokens of the entities, and 0 elsewhere."""
+        if entities_BL is None:
+            if not self.is_initializing():  # only the shapes count then
+                raise ValueError("a head for pairs of entities must be told where they are, entities_BL")
+            entities_BL = jnp.zeros_like(segments_BL)
+        first_B1D = pooled(x_BLD, segments_BL, "first")[:, None]
+        pair_B2D = pooled_segments(x_BLD, entities_BL, 2, "mean")
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+        if self.pooler:
+            first, pair = (
+                Linear(x_BLD.shape[-1], kernel_init=self.kernel_init, name=name)
+                for name in ("first_pooler", "entity_pooler")
+            )
+            first_B1D, pair_B2D = first(drop(jnp.tanh(first_B1D))), pair(drop(jnp.tanh(pair_B2D)))
+        x_BF = jnp.concatenate([first_B1D, pair_B2D], axis=1).reshape(x_BLD.shape[0], -1)
+        return Linear(self.labels, kernel_init=self.kernel_init, name="output")(drop(x_BF))
+
+
 class ChoiceHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, K]: a score for each of the K documents of a row, all by the same layers.
 

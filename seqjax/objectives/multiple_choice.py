@@ -19,7 +19,8 @@ class MultipleChoice(Classification):
     and a choice that is too long for its equal part of the row is cut. The K-th of `labels` names the K-th choice.
     """
 
-    reads: ClassVar[str] = "choices"
+    reads: ClassVar[str] = "choices"  # type: ignore[misc]
+    pools: ClassVar[tuple[str, ...]] = ("first", "mean")
     layouts: ClassVar[tuple[str, ...]] = ("pad", "bucket")
     terms: ClassVar[tuple[str, ...]] = ("multiple_choice",)
 

@@ -43,6 +43,8 @@ class Multitask(Objective):
             raise UserError(f"objective.tasks: two of them have the same term; terms are {', '.join(self.terms)}")
         if len({task.reads for task in self.tasks} - {"text"}) > 1:
             raise UserError("objective.tasks: one data set holds classes or tags, not both")
+        if any(task.reads == "relation" for task in self.tasks):
+            raise UserError("objective.tasks: pool=entities is for objective=classification by itself")
 
     @property
     def terms(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -13,7 +13,7 @@ import numpy as np
 from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.models import crf
-from seqjax.models.heads import ClassificationHead, CRFHead, TaggingHead
+from seqjax.models.heads import ClassificationHead, CRFHead, EntityPairHead, TaggingHead
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
@@ -23,26 +23,37 @@ from seqjax.types import Apply, Array, Batch, Params
 
 @dataclasses.dataclass(frozen=True)
 class Classification(Objective):
-    """A class for each text or pair of texts (Devlin et al. 2019, section 4.1)."""
+    """A class for each text or pair of texts (Devlin et al. 2019, section 4.1), or for two entities in a text.
 
-    reads: ClassVar[str] = "label"
+    With pool="entities" the class is how two entities relate that are marked in a text (Wu and He 2019), between <e1>
+    and </e1>, <e2> and </e2>; see `seqjax.data.marked`. Of a text that is too long the part around both is read.
+    """
+
     framing: ClassVar[str] = "wrapped"
     terms: ClassVar[tuple[str, ...]] = ("classification",)
+    pools: ClassVar[tuple[str, ...]] = ("first", "mean", "entities")
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
-    pool: str = "first"  # "first" token or "mean" of the real tokens
+    pool: str = "first"  # "first" token, "mean" of the real tokens, or "entities": the first and the means of either
     pooler: bool = True  # a dense layer below the output; without one and with a frozen trunk it is a linear probe
     dropout: float = 0.1
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] = ()  # of the loss, one for each label in order; empty: all 1
 
     def __post_init__(self) -> None:
-        require_choice(self, "objective", {"pool": ("first", "mean")})
+        require_choice(self, "objective", {"pool": self.pools})
         require(self, "objective", ("dropout", "label_smoothing"), 0, 1)
         _check_weights(self.class_weights, self.labels)
 
+    @property
+    def reads(self) -> str:  # type: ignore[override]
+        """A text, perhaps a pair, and a class; or a text with two marked entities and a class."""
+        return "relation" if self.pool == "entities" else "label"
+
     def head(self, model: ModelConfig) -> nn.Module:
         """A pooled state and two layers, or one."""
+        if self.pool == "entities":
+            return EntityPairHead(len(self.labels), self.dropout, self.pooler)
         return ClassificationHead(len(self.labels), self.pool, self.dropout, pooler=self.pooler)
 
     def predictions(self, length: int) -> int:
