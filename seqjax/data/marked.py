@@ -6,11 +6,12 @@ Where entities stand is known from characters, never searched among tokens: a te
 """
 
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
+from seqjax.data.fields import field
 from seqjax.errors import UserError
 
 MARKS = ("$", "#")  # stand around the first and the second entity in what a model reads (Wu and He 2019, section 3.2)
@@ -71,6 +72,12 @@ def encode(tokenizer: Encoder, texts: Sequence[str], places: Sequence[str]) -> l
             members[held] = number
         out.append((ids, members))
     return out
+
+
+def texts_of(records: Any) -> Iterator[str]:
+    """Yields what a tokenizer learns from: the text of each record as a model reads it."""
+    for number in range(len(records)):
+        yield plain(field(records[number], number, "text"), f"record {number + 1}")[0]
 
 
 def around(members: np.ndarray, offsets: np.ndarray, room: int) -> np.ndarray:

@@ -15,8 +15,7 @@ import numpy as np
 from seqjax import rng
 from seqjax.config import require, require_choice
 from seqjax.data import corpus as corpora
-from seqjax.data import tokenizers
-from seqjax.data.marked import plain
+from seqjax.data import marked, tokenizers
 from seqjax.data.questions import NO_ANSWER
 from seqjax.data.records import texts_of
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
@@ -138,6 +137,8 @@ class Dataset:
         corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels, offsets)
         if asking:
             _check_answers(corpus, asking, split)
+        if corpus.tags is not None:
+            objective.check_tags(np.asarray(corpus.tags), np.asarray(corpus.offsets), split)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
@@ -332,13 +333,6 @@ class _Gather(grain.transforms.Map):
         return grouped(batch, self.dataset.objective.group)
 
 
-def _learnt(records: Any, objective: Objective) -> Iterator[str]:
-    """Yields what a tokenizer learns from: texts as a model reads them."""
-    if objective.reads != "relation":
-        return texts_of(records)
-    return (plain(text, f"record {number}")[0] for number, text in enumerate(texts_of(records, ("text",)), start=1))
-
-
 def open_data(config: Data, objective: Objective, tokenizer: Any = None) -> Dataset:
     """Returns the data set of a configuration; builds the tokenizer from the training text unless one is given."""
     records = functools.cache(lambda split: open_split(config.source, split))
@@ -347,5 +341,6 @@ def open_data(config: Data, objective: Objective, tokenizer: Any = None) -> Data
         target = tokenizers.build(config.tokenizer, lambda: texts_of(records("train"), ("pair",)))
         tokenizer = target.with_source(source)
     elif tokenizer is None:
-        tokenizer = tokenizers.build(config.tokenizer, lambda: _learnt(records("train"), objective))
+        learnt = marked.texts_of if objective.reads == "relation" else texts_of
+        tokenizer = tokenizers.build(config.tokenizer, lambda: learnt(records("train")))
     return Dataset(config, objective, tokenizer, records)

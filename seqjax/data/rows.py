@@ -68,6 +68,9 @@ class Rows:
             row["token_types"] = np.zeros(width, np.int32)
         if self.corpus.tags is not None:
             row["tags"] = np.full(width, -1, np.int32)
+            document, start, stop = self.windows[self.bounds[index]].tolist()
+            row["sentence_begins"] = np.array(start == 0, np.int32)
+            row["sentence_ends"] = np.array(stop == self.corpus.lengths[document], np.int32)
         if self.corpus.entities is not None:
             row["entities"] = np.zeros(width, np.int32)
         if self.corpus.answers is not None:

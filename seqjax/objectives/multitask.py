@@ -99,6 +99,11 @@ class Multitask(Objective):
             heads[_head_name(task)] = vocabulary_head(model) if own is None else own
         return Several(heads)
 
+    def check_tags(self, tags: np.ndarray, offsets: np.ndarray, split: str) -> None:
+        """As each task does."""
+        for task in self.tasks:
+            task.check_tags(tags, offsets, split)
+
     def row_length(self, length: int) -> int:
         """The shortest of any task."""
         return min(task.row_length(length) for task in self.tasks)

@@ -98,6 +98,10 @@ class Objective(abc.ABC):
         """Raises UserError where a row of some kind could not be corrupted."""
         return
 
+    def check_tags(self, tags: np.ndarray, offsets: np.ndarray, split: str) -> None:
+        """Raises UserError where the tags of a split's corpus could not be learnt."""
+        return
+
     def extra_ids(self, vocabulary: Vocabulary) -> int:
         """Returns how many ids it needs beyond the tokenizer's."""
         return 0
