@@ -111,10 +111,13 @@ def _in_chunks(score: Callable[[jax.Array, jax.Array], Any], scored: Scored, x_B
 
 
 def pooled(x_BLD: jax.Array, segments_BL: jax.Array, pool: str) -> jax.Array:
-    """Returns float32 [B, D]: the state of the first token ("first") or the mean over the real tokens ("mean")."""
+    """Returns float32 [B, D]: the state of the "first" token or the "last" real one, or the "mean" over real ones."""
     x_BLD = x_BLD.astype(jnp.float32)
     if pool == "first":
         return x_BLD[:, 0]
+    if pool == "last":
+        last_B = jnp.max(jnp.where(segments_BL > 0, jnp.arange(segments_BL.shape[1])[None], 0), axis=1)
+        return jnp.take_along_axis(x_BLD, last_B[:, None, None], axis=1)[:, 0]
     real_BL1 = (segments_BL > 0)[:, :, None].astype(jnp.float32)
     return jnp.sum(x_BLD * real_BL1, axis=1) / jnp.maximum(jnp.sum(real_BL1, axis=1), 1.0)
 
@@ -124,6 +127,8 @@ def pooled_segments(x_BLD: jax.Array, segments_BL: jax.Array, count: int, pool: 
     member_BCL = segments_BL[:, None, :] == jnp.arange(1, count + 1)[None, :, None]
     if pool == "first":
         member_BCL &= jnp.cumsum(member_BCL, axis=-1) == 1
+    if pool == "last":
+        member_BCL &= jnp.cumsum(member_BCL[..., ::-1], axis=-1)[..., ::-1] == 1
     weight_BCL = member_BCL.astype(jnp.float32)
     weight_BCL /= jnp.maximum(jnp.sum(weight_BCL, axis=-1, keepdims=True), 1.0)
     return jnp.einsum("BCL,BLD->BCD", weight_BCL, x_BLD.astype(jnp.float32))
@@ -132,8 +137,9 @@ def pooled_segments(x_BLD: jax.Array, segments_BL: jax.Array, count: int, pool: 
 class ClassificationHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, K]: a pooled state, dense, tanh, dropout, dense (Devlin et al. 2019, 4.1).
 
-    `pool` is "first" (the state of the first token, as BERT) or "mean" (over the real tokens). Without `pooler` the
-    first dense layer and its tanh are left out.
+    `pool` is "first" (the state of the first token, as BERT), "last" (of the last real one, as GPT: Radford et al.
+    2018, section 3.2) or "mean" (over the real tokens). Without `pooler` the first dense layer and its tanh are left
+    out.
     """
 
     labels: int

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from seqjax.models.heads import ChoiceHead
 from seqjax.models.model import ModelConfig
+from seqjax.objectives.pooling import POOLS, check_pool
 from seqjax.objectives.supervised import Classification
 
 
@@ -20,10 +21,11 @@ class MultipleChoice(Classification):
     """
 
     reads: ClassVar[str] = "choices"  # type: ignore[misc]
-    pools: ClassVar[tuple[str, ...]] = ("first", "mean")
+    pools: ClassVar[tuple[str, ...]] = POOLS
     layouts: ClassVar[tuple[str, ...]] = ("pad", "bucket")
     terms: ClassVar[tuple[str, ...]] = ("multiple_choice",)
 
     def head(self, model: ModelConfig) -> ChoiceHead:
         """One score for each choice."""
+        check_pool(self.pool, model)
         return ChoiceHead(len(self.labels), self.pool, self.dropout, pooler=self.pooler)

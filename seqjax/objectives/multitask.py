@@ -13,6 +13,7 @@ import numpy as np
 from seqjax.errors import UserError
 from seqjax.models.heads import Several
 from seqjax.models.model import ModelConfig, vocabulary_head
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary
@@ -94,6 +95,9 @@ class Multitask(Objective):
     def head(self, model: ModelConfig) -> Several:
         """One vocabulary head for all that need one, and what heads tasks bring."""
         heads: dict[str, nn.Module] = {}
+        # Beside tasks that read one way the others read their whole row both ways.
+        if self.prefixes and isinstance(model, TransformerConfig) and not model.decoder_layers:
+            model = dataclasses.replace(model, causal=False)
         for task in self.tasks:
             own = task.head(model)
             heads[_head_name(task)] = vocabulary_head(model) if own is None else own

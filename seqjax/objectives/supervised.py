@@ -19,6 +19,7 @@ from seqjax.models.heads import ClassificationHead, CRFHead, EntityPairHead, Tag
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
+from seqjax.objectives.pooling import POOLS, check_pool
 from seqjax.tags import closing, may_follow, parts
 from seqjax.types import Apply, Array, Batch, Params
 
@@ -33,10 +34,10 @@ class Classification(Objective):
 
     framing: ClassVar[str] = "wrapped"
     terms: ClassVar[tuple[str, ...]] = ("classification",)
-    pools: ClassVar[tuple[str, ...]] = ("first", "mean", "entities")
+    pools: ClassVar[tuple[str, ...]] = (*POOLS, "entities")
 
     labels: tuple[str, ...] = ()  # empty: those of the training data
-    pool: str = "first"  # "first" token, "mean" of the real tokens, or "entities": the first and the means of either
+    pool: str = "first"  # "first" or "last" token, "mean" of the real ones, or "entities": the first and means of both
     pooler: bool = True  # a dense layer below the output; without one and with a frozen trunk it is a linear probe
     dropout: float = 0.1
     label_smoothing: float = 0.0
@@ -54,6 +55,7 @@ class Classification(Objective):
 
     def head(self, model: ModelConfig) -> nn.Module:
         """A pooled state and two layers, or one."""
+        check_pool(self.pool, model)
         if self.pool == "entities":
             return EntityPairHead(len(self.labels), self.dropout, self.pooler)
         return ClassificationHead(len(self.labels), self.pool, self.dropout, pooler=self.pooler)

@@ -130,7 +130,7 @@ def test_the_experiment_reads_marked_entities(tmp_path, capsys):
 
 
 def test_other_objectives_refuse_it():
-    with pytest.raises(UserError, match="not one of first, mean"):
+    with pytest.raises(UserError, match=r"not one of first, mean, last$"):
         MultipleChoice(pool="entities")
     with pytest.raises(UserError, match="pool=entities is for objective=classification by itself"):
         Multitask((Classification(pool="entities"),), (1.0,))
