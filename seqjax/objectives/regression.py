@@ -27,6 +27,7 @@ class Regression(Objective):
 
     reads: ClassVar[str] = "number"
     framing: ClassVar[str] = "wrapped"
+    layouts: ClassVar[tuple[str, ...]] = ("pack", "pad", "bucket")  # a row is of one record
     terms: ClassVar[tuple[str, ...]] = ("regression",)
 
     pool: str = "first"  # "first" or "last" token, or "mean" of the real ones

@@ -33,6 +33,7 @@ class Classification(Objective):
     """
 
     framing: ClassVar[str] = "wrapped"
+    layouts: ClassVar[tuple[str, ...]] = ("pack", "pad", "bucket")  # a row is of one record
     terms: ClassVar[tuple[str, ...]] = ("classification",)
     pools: ClassVar[tuple[str, ...]] = (*POOLS, "entities")
 
@@ -119,6 +120,7 @@ class Tagging(Objective):
 
     reads: ClassVar[str] = "tags"
     framing: ClassVar[str] = "wrapped"
+    layouts: ClassVar[tuple[str, ...]] = ("pack", "pad", "bucket")  # a row is of one record
     terms: ClassVar[tuple[str, ...]] = ("tagging",)
 
     labels: tuple[str, ...] = ()  # empty: those of the training data

@@ -5,6 +5,9 @@
 import numpy as np
 import pytest
 
+from seqjax.data import tokenizers
+from seqjax.data.pipeline import Data, Dataset
+from seqjax.data.sources import from_records
 from seqjax.errors import UserError
 from seqjax.models import families
 from seqjax.models.heads import pooled, pooled_segments
@@ -15,7 +18,7 @@ from seqjax.objectives.mlm import MLM
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.multitask import Multitask
 from seqjax.objectives.regression import Regression
-from seqjax.objectives.supervised import Classification
+from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.two_towers import CosineRegression, InBatchNegatives
 
 SMALL = {"vocab_size": 40, "layers": 1, "width": 16, "heads": 2, "mlp_width": 24}
@@ -67,3 +70,12 @@ def test_beside_a_language_model_a_row_is_read_both_ways():
     Multitask((CLM(), classes), (1.0, 1.0)).build(gpt)
     with pytest.raises(UserError, match="pool=first"):
         Multitask((MLM(), classes), (1.0, 1.0)).build(gpt)
+
+
+@pytest.mark.parametrize("objective", [Classification(labels=LABELS), Regression(), Tagging(labels=("O", "B-X"))])
+def test_records_with_labels_are_no_stream(objective):
+    """Rows of one text that is cut everywhere would all have the first record's label."""
+    records = from_records([{"text": "abc", "label": "1", "words": ["abc"], "tags": ["O"]}] * 4)
+    data = Dataset(Data(length=8, layout="stream"), objective, tokenizers.build("bytes", list), lambda _: records)
+    with pytest.raises(UserError, match=r"data.layout=stream does not suit this objective; use pack or pad or bucket"):
+        data.rows("train")
