@@ -7,7 +7,8 @@ Departs:   scored on what does not leak: 42 of the 270 posts of validation stand
            and 45 of test in either
 Command:   python launch.py import CHECKPOINT bert; python launch.py train weibo_ner --run weibo, where
            weiboNER_2nd_conll.train, .dev and .test are; python launch.py eval weibo --split test
-Data:      1,350 / 228 / 225 posts; a character is a word; names and nominal mentions of four kinds
+Data:      1,350 / 228 / 225 posts; a character is a word; names and nominal mentions of four kinds; an I- that
+           continues nothing, in 8 posts of train, becomes a B-
 Hardware:  2 CPU cores
 Expected:  no published number on these posts
 """
@@ -29,7 +30,7 @@ def experiment() -> Experiment:
         conll2003_bert.experiment(),
         name="weibo_ner",
         data={
-            "source": Source(train, dev, test, placed=True, unseen=True),
+            "source": Source(train, dev, test, placed=True, unseen=True, scheme="iob2"),
             "length": 192,
             "buckets": (32, 64, 96, 128),
         },

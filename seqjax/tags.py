@@ -11,6 +11,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from seqjax.errors import UserError
 
 SCHEMES = ("iob1", "iob2", "iobes")
@@ -41,6 +43,20 @@ def follows(before: str, tag: str, closes: bool) -> bool:
     goes_on = prefix in ("I", "E") and own == kind
     is_open = last in ("B", "I")
     return goes_on if closes and is_open else (goes_on and is_open) or prefix not in ("I", "E")
+
+
+def closing(labels: Sequence[str]) -> bool:
+    """Whether these tags are of a scheme, IOBES, in which an entity is closed."""
+    return any(parts(tag)[0] in ("E", "S") for tag in labels)
+
+
+def may_follow(labels: Sequence[str]) -> np.ndarray:
+    """Returns which tag j (column) may stand after tag i (row), bool [K + 1, K + 1]; the last of each is no tag.
+
+    So the last row says what may begin a sentence, and the last column what may end one.
+    """
+    closes, every = closing(labels), [*labels, "O"]
+    return np.array([[follows(before, tag, closes) for tag in every] for before in every])
 
 
 def entities(tags: Sequence[str]) -> list[Span]:

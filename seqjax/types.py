@@ -57,7 +57,10 @@ BATCH_KEYS: dict[str, tuple[str, type]] = {
     "answer_start": ("B", np.int32),  # first and last place of the answer, 0 where the row holds none
     "answer_end": ("B", np.int32),
     "answer_weight": ("B", np.float32),
+    "entities": ("BL", np.int32),  # 1 and 2 on the tokens of the two entities that a row is about, 0 elsewhere
     "answer_places": ("BL", np.int32),  # 1 where an answer may stand: in the context, and for none at the first place
     "tags": ("BL", np.int32),
+    "sentence_begins": ("B", np.int32),  # 1 where the row holds the beginning of its sentence, not only a later window
+    "sentence_ends": ("B", np.int32),
     "tag_weights": ("BL", np.float32),  # 1 on the first piece of each word, 0 elsewhere
 }

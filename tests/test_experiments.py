@@ -51,7 +51,6 @@ ALIKE = (
     "glue_cola",
     "glue_mrpc",
     "glue_rte",
-    "semeval_relation",
     "glue_sst2",
     "glue_qqp",
     "glue_mnli",

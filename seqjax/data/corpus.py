@@ -18,12 +18,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from seqjax.data import marked
 from seqjax.data.cache import cache_dir
 from seqjax.data.fields import choices_of, class_number, field, real_number
 from seqjax.data.questions import NO_ANSWER, in_tokens, located
 from seqjax.errors import UserError
 
-_FORMAT = 3  # part of each folder's name: raise it when what stands in a folder changes
+_FORMAT = 4  # part of each folder's name: raise it when what stands in a folder changes
 _BATCH = 512  # records tokenised in one call
 
 
@@ -73,6 +74,7 @@ class Corpus:
       spans: int32 [tokens, 2], or None: which characters of a pair's second text a token stands for, as
         `Tokenizer.encode_spans` has it; 0 elsewhere.
       wrong_offsets: answers that do not stand where the data say.
+      entities: int32 like tokens: 1 and 2 on those of the two entities that a text is about, 0 elsewhere; or None.
     """
 
     tokens: np.ndarray
@@ -87,6 +89,7 @@ class Corpus:
     answers: np.ndarray | None = None
     spans: np.ndarray | None = None
     wrong_offsets: int = 0
+    entities: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -114,14 +117,15 @@ def tokenise(
       records: what to tokenise.
       tokenizer: by what; the first text of a "pair" by its `source`.
       reads: "text", "pair" (two texts), "label" (text, perhaps pair, and a class), "choices" (text, choices, and the
-        class of the right one), "number" (text, perhaps pair, and a number), "tags" (words and their tags) or "answers"
-        (a question, its context as the pair, and the answers in there).
+        class of the right one), "number" (text, perhaps pair, and a number), "relation" (a text with two marked
+        entities, see `seqjax.data.marked`, and a class), "tags" (words and their tags) or "answers" (a question, its
+        context as the pair, and the answers in there).
       labels: names of classes or tags; their order gives the ids.
       offsets: of "answers": what becomes of one that does not stand at its offset, see `questions.located`.
 
     Raises:
       UserError: no records, a record without the field that is read, a label that is not among `labels`, another
-        number of choices than of labels, or an answer at a wrong offset that is refused.
+        number of choices than of labels, an answer at a wrong offset that is refused, or entities that are not marked.
     """
     if not len(records):
         raise UserError("the data holds no records")
@@ -154,8 +158,13 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
     if reads == "choices":
         texts = [(text[0], choice) for text in texts for choice in text[1:]]
     pair = not isinstance(texts[0], str)
-    tags = answers = spans = None
-    if reads == "answers":
+    tags = answers = spans = entities = None
+    if reads == "relation":
+        names = [f"text {number}" for number in range(1, len(texts) + 1)]
+        told = marked.encode(tokenizer, [str(text) for text in texts], names)
+        documents, firsts = [ids for ids, _ in told], [len(ids) for ids, _ in told]
+        entities = np.concatenate([np.append(members, np.int32(0)) for _, members in told])
+    elif reads == "answers":
         documents, firsts, found = _asked(tokenizer, [text[0] for text in texts], [text[1] for text in texts])
         answers, spans = np.full((len(texts), 2), NO_ANSWER, np.int32), np.concatenate(found)
     elif reads == "tags":
@@ -172,10 +181,10 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
     tokens = np.concatenate([np.asarray([*ids, tokenizer.eos], np.int32) for ids in documents])
     offsets = np.concatenate([[0], np.cumsum([len(ids) + 1 for ids in documents])]).astype(np.int64)
     label = None
-    if reads in ("label", "choices", "number"):
+    if reads in ("label", "choices", "number", "relation"):
         label = np.zeros(len(texts), np.float32 if reads == "number" else np.int32)
     facts = (pair, 0, "", choices, answers, spans)
-    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, *facts)
+    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, *facts, entities=entities)
 
 
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str], offsets: str) -> None:
@@ -185,6 +194,7 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
     tags: list[int] = []
     answers: list[tuple[int, int]] = []
     spans: list[np.ndarray] = []
+    entities: list[np.ndarray] = []
     pair, size, wrong = reads == "answers", 0, 0
     each = range(len(labels) if reads == "choices" else 1)  # documents of a record
     with open(folder / "tokens.bin", "wb") as out:
@@ -198,6 +208,13 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                     tags += [numbered[word] if word >= 0 else -1 for word in (*words, -1)]
                     documents.append(ids)
                 firsts += [len(ids) for ids in documents]
+            elif reads == "relation":
+                texts = [field(records[i], i, "text") for i in places]
+                told = marked.encode(tokenizer, texts, [f"record {i + 1}" for i in places])
+                documents, firsts = [ids for ids, _ in told], firsts + [len(ids) for ids, _ in told]
+                entities += [np.append(members, np.int32(0)) for _, members in told]
+                numbers += [class_number(field(records[i], i, "label"), labels, i) for i in places]
+                size += sum(len(text.encode()) for text in texts)
             elif reads == "answers":
                 texts, contexts = ([field(records[i], i, name) for i in places] for name in ("text", "pair"))
                 documents, questions, found = _asked(tokenizer, texts, contexts)
@@ -233,10 +250,12 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 lengths.append(len(ids) + 1)
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
     np.save(folder / "first.npy", np.asarray(firsts, np.int64))
-    if reads in ("label", "choices", "number"):
+    if reads in ("label", "choices", "number", "relation"):
         np.save(folder / "label.npy", np.asarray(numbers, np.float32 if reads == "number" else np.int32))
     if reads == "tags":
         np.save(folder / "tags.npy", np.asarray(tags, np.int32))
+    if reads == "relation":
+        np.save(folder / "entities.npy", np.concatenate(entities))
     if reads == "answers":
         np.save(folder / "answers.npy", np.asarray(answers, np.int32))
         np.save(folder / "spans.npy", np.concatenate(spans))
@@ -262,7 +281,8 @@ def _read(folder: Path) -> Corpus:
     tokens = np.memmap(folder / "tokens.bin", meta["dtype"], mode="r")
     facts = (meta["pair"], meta["bytes"], meta["hash"], meta["choices"])
     labels = (load("label"), load("tags"))
-    return Corpus(tokens, offsets, first, *labels, *facts, load("answers"), load("spans"), meta["wrong_offsets"])
+    found = Corpus(tokens, offsets, first, *labels, *facts, load("answers"), load("spans"), meta["wrong_offsets"])
+    return dataclasses.replace(found, entities=load("entities"))
 
 
 def _asked(

@@ -124,8 +124,7 @@ def labelled_rows(path: Path, text: str) -> Iterator[Row]:
 def semeval_rows(path: Path, text: str) -> Iterator[Row]:
     """Yields the sentences of SemEval-2010 task 8: a number, a tab and a quoted text, then its relation, a comment.
 
-    The two nominals, which the file has between <e1> and </e1>, <e2> and </e2>, stand between "$" and "#" in the text
-    (Wu and He 2019, section 3.2), which a tokenizer leaves whole.
+    The two nominals stay between <e1> and </e1>, <e2> and </e2>; see `seqjax.data.marked`.
     """
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
@@ -136,8 +135,7 @@ def semeval_rows(path: Path, text: str) -> Iterator[Row]:
         label = lines[number].strip() if number < len(lines) else ""
         if not label:
             raise UserError(f"{path}:{number + 1}: expected a relation, found {label!r}")
-        marked = re.sub(r"</?e1>", " $ ", re.sub(r"</?e2>", " # ", match[1]))
-        yield number, {"text": re.sub(r" +", " ", marked).strip(), "label": label}
+        yield number, {"text": match[1], "label": label}
 
 
 def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, str]]:

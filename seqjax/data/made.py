@@ -7,6 +7,7 @@
     made:copy/LENGTH         "d a c" -> "d a c"
     made:choice/LENGTH       "d a c": "c d a" or "b e"? The right one of two choices has the same letters
     made:similarity/LENGTH   "d a c", "c e": 1.25, five times the share of letters that two texts have in common
+    made:relation/LENGTH     "<e1>x</e1> d <e2>c</e2>": Before(e2,e1): c is 5 or more letters before x; else it is Other
 
 Sutskever et al. 2014, section 3.3, on why reversal is hard for one vector; Zaremba and Sutskever 2014 (arXiv:1410.4615)
 for addition by a recurrent network.
@@ -29,11 +30,12 @@ T = TypeVar("T", bound=Hashable)
 SPLITS = {"train": 50_000, "validation": 2_000, "test": 2_000}
 _EVERY = sum(SPLITS.values())
 _LETTERS = np.array(list(string.ascii_lowercase))
+APART = 5  # letters of the alphabet between two that are related
 _VERSION = 2  # part of the fingerprint: raise it when what is made changes
 
 
 def open_made(spec: str, split: str) -> Records:
-    """Returns the records, with `text` and `pair` or `choices`, of a split of "TASK/SIZE".
+    """Returns the records, with `text` and perhaps `pair`, `choices` or `label`, of a split of "TASK/SIZE".
 
     Raises:
       UserError: an unknown task or split, or a size that is no whole number above 0.
@@ -100,6 +102,19 @@ def _similarity(length: int, rng: np.random.Generator) -> list[Record]:
     return records
 
 
+def _relation(length: int, rng: np.random.Generator) -> list[Record]:
+    records: list[Record] = []
+    for word in _words(length, rng):
+        letters = [*word, str(rng.choice(_LETTERS)), str(rng.choice(_LETTERS))]
+        places = np.sort(rng.choice(len(letters), 2, replace=False)).tolist()
+        gap = ord(letters[places[1]]) - ord(letters[places[0]])
+        for number, place in enumerate(places, start=1):
+            letters[place] = f"<e{number}>{letters[place]}</e{number}>"
+        label = "Other" if abs(gap) < APART else "Before(e1,e2)" if gap > 0 else "Before(e2,e1)"
+        records.append({"text": " ".join(letters), "label": label})
+    return records
+
+
 def _distinct(draw: Callable[[], T], rng: np.random.Generator) -> list[T]:
     """Returns different draws, shuffled, for short texts all come early; fewer where there are not as many."""
     found: dict[T, None] = {}
@@ -117,4 +132,5 @@ TASKS: dict[str, tuple[int, Callable[[int, np.random.Generator], list[Record]], 
     "copy": (20, _copy, 1000),
     "choice": (8, _choice, 1000),
     "similarity": (8, _similarity, 1000),
+    "relation": (6, _relation, 1000),
 }

@@ -15,7 +15,7 @@ import numpy as np
 from seqjax import rng
 from seqjax.config import require, require_choice
 from seqjax.data import corpus as corpora
-from seqjax.data import tokenizers
+from seqjax.data import marked, tokenizers
 from seqjax.data.questions import NO_ANSWER
 from seqjax.data.records import texts_of
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
@@ -137,6 +137,8 @@ class Dataset:
         corpus = corpora.tokenise(records, self.tokenizer, objective.reads, labels, offsets)
         if asking:
             _check_answers(corpus, asking, split)
+        if corpus.tags is not None:
+            objective.check_tags(np.asarray(corpus.tags), np.asarray(corpus.offsets), split)
         framing, lookahead, whole = objective.framing, objective.lookahead, objective.reads != "text"
         length = objective.row_length(data.length)
         # Evaluation rows stay as wide as training rows: a score must not depend on what else is in the batch.
@@ -339,5 +341,6 @@ def open_data(config: Data, objective: Objective, tokenizer: Any = None) -> Data
         target = tokenizers.build(config.tokenizer, lambda: texts_of(records("train"), ("pair",)))
         tokenizer = target.with_source(source)
     elif tokenizer is None:
-        tokenizer = tokenizers.build(config.tokenizer, lambda: texts_of(records("train")))
+        learnt = marked.texts_of if objective.reads == "relation" else texts_of
+        tokenizer = tokenizers.build(config.tokenizer, lambda: learnt(records("train")))
     return Dataset(config, objective, tokenizer, records)

@@ -27,8 +27,8 @@ class Records:
     """A random-access sequence of records; it goes to worker processes by pickle.
 
     A record is a dict. Its canonical keys, where the source has them: `text` and `pair` (str), `label` (str, also for a
-    regression target), `choices` (list of str), `words` and `tags` (list of str, equally long). Other columns keep
-    their names and values.
+    regression target), `choices` (list of str), `words` and `tags` (list of str, equally long). In a text two entities
+    may be marked, see `seqjax.data.marked`. Other columns keep their names and values.
 
     Attributes:
       rows: where the records come from.

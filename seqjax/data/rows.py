@@ -8,57 +8,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from seqjax.data.corpus import Corpus
+from seqjax.data.marked import around
 from seqjax.data.questions import UNKNOWN
+from seqjax.data.windows import cut, first_fit
 from seqjax.errors import UserError
 from seqjax.objectives.objective import Row, Vocabulary
 
 LAYOUTS = ("pack", "stream", "strips", "pad", "bucket")
 SHORTEST = 4  # places of a row: two texts of a pair take three special tokens
-
-
-def cut(lengths: np.ndarray, room: int | np.ndarray, overlap: int | np.ndarray = 0) -> np.ndarray:
-    """Cuts sequences into windows of at most `room` places, neighbours sharing `overlap` places.
-
-    Args:
-      lengths: int [documents].
-      room: places of a window, of all documents or of each.
-      overlap: places that a window shares with the one before it, likewise. No window holds shared places only.
-
-    Returns:
-      int64 [windows, 3]: document, start, stop. Empty sequences give no window.
-    """
-    room, overlap = np.broadcast_to(room, lengths.shape), np.broadcast_to(overlap, lengths.shape)
-    stride = room - overlap
-    counts = np.where(lengths > 0, np.maximum(1, -(-(lengths - overlap) // stride)), 0)
-    document = np.repeat(np.arange(len(lengths)), counts)
-    number = np.arange(len(document)) - np.repeat(np.cumsum(counts) - counts, counts)
-    start = number * stride[document]
-    return np.stack([document, start, np.minimum(start + room[document], lengths[document])], axis=1).astype(np.int64)
-
-
-def first_fit(sizes: Sequence[int] | np.ndarray, room: int, open_rows: int = 64) -> np.ndarray:
-    """Packs items in order, each into the first of the last `open_rows` rows that has room.
-
-    Returns:
-      int64 [items]: the row of each item. Rows are numbered in the order in which they were begun.
-    """
-    row_of = np.zeros(len(sizes), np.int64)
-    numbers: list[int] = []
-    space: list[int] = []
-    begun = 0
-    for item, size in enumerate(np.asarray(sizes).tolist()):
-        place = next((place for place, left in enumerate(space) if left >= size), None)
-        if place is None:
-            if len(space) == open_rows:
-                fullest = space.index(min(space))
-                del numbers[fullest], space[fullest]
-            place = len(space)
-            numbers.append(begun)
-            space.append(room)
-            begun += 1
-        row_of[item] = numbers[place]
-        space[place] -= size
-    return row_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +68,11 @@ class Rows:
             row["token_types"] = np.zeros(width, np.int32)
         if self.corpus.tags is not None:
             row["tags"] = np.full(width, -1, np.int32)
+            document, start, stop = self.windows[self.bounds[index]].tolist()
+            row["sentence_begins"] = np.array(start == 0, np.int32)
+            row["sentence_ends"] = np.array(stop == self.corpus.lengths[document], np.int32)
+        if self.corpus.entities is not None:
+            row["entities"] = np.zeros(width, np.int32)
         if self.corpus.answers is not None:
             row["answer_places"] = np.zeros(width, np.int32)
             row["answer"] = self._answer(index)
@@ -166,6 +128,8 @@ class Rows:
             if stop < self.corpus.lengths[document]:
                 tags[stop - start - self.overlap + self.overlap // 2 :] = -1
             frame["tags"] = np.concatenate([[-1], tags, [-1]])
+        if self.corpus.entities is not None:
+            frame["entities"] = np.pad(self.corpus.entities[begin + start : begin + stop], 1)
         if self.corpus.pair:
             frame = self._frame_pair(document, stop - start, width)
         return frame
@@ -245,7 +209,8 @@ def lay_out(
       lookahead: rows hold L + lookahead places.
       buckets: row lengths for "bucket", ascending; `length` is the last.
       whole: one row for each document, cut at L (labelled data), instead of as many windows as it takes; a tagged one
-        that is longer has several rows, and so has a question with a longer context.
+        that is longer has several rows, and so has a question with a longer context; of a text about two entities
+        the part around both is taken.
       strips: of layout "strips": how many; the rows that are too few to go on in every strip are left out.
       needed: of layout "bucket": places of a row that each window takes, int [windows]; by default as many as it has.
       overlap: places that the windows of a tagged document or of a context share, at most half of one.
@@ -281,6 +246,8 @@ def lay_out(
     elif whole and corpus.tags is not None:
         shared = min(overlap, (width - extra) // 2)
         windows = cut(sequences, width - extra, shared)
+    elif whole and corpus.entities is not None:
+        windows = around(np.asarray(corpus.entities), np.asarray(corpus.offsets), width - extra)
     elif whole:
         stop = np.minimum(sequences, width - extra)
         windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)

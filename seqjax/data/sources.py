@@ -8,7 +8,7 @@
     jsonl:GLOB, tsv:GLOB, csv:GLOB   one record a line; `text`, `pair`, `choices`, `label`, ... name columns
     labelled:GLOB                    a label, a space and a text on each line
     squad:GLOB                       questions with a context and answers, SQuAD's JSON 1.1 or 2.0
-    semeval:GLOB                     relations between two nominals, as SemEval-2010 task 8 has them
+    semeval:GLOB                     relations between two marked nominals, as SemEval-2010 task 8 has them
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
     dialogues:GLOB                   turns of dialogues, each after all before it, as in DailyDialog's JSON
     parallel:FILE,FILE               line i of the first is a text, line i of the second its pair

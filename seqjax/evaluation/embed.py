@@ -14,9 +14,9 @@ from seqjax.errors import UserError
 from seqjax.models.heads import pooled
 from seqjax.models.model import Model
 from seqjax.models.transformer_config import TransformerConfig
+from seqjax.objectives.pooling import POOLS, check_pool
 from seqjax.types import Params
 
-POOLS = ("mean", "first")
 SHORTEST = 16  # rows are padded to this or its double, and so on: few widths, few compilations
 
 
@@ -46,16 +46,17 @@ def sentence_embeddings(
       params: of the trunk at least.
       tokenizer: of the model.
       texts: one or more.
-      pool: "mean" over all tokens (Reimers & Gurevych 2019, section 3), or "first".
+      pool: "mean" over all tokens (Reimers & Gurevych 2019, section 3), "first" or "last".
       normalise: to length 1.
       batch: rows that go through the model together.
       length: tokens of a text that are read at most, begin and end included; 0: what the model takes.
 
     Raises:
-      UserError: an unknown pool.
+      UserError: an unknown pool, or the first state of a model that reads one way.
     """
     if pool not in POOLS:
         raise UserError(f"pool '{pool}' is not one of {', '.join(POOLS)}")
+    check_pool(pool, model.trunk.config, "pool='last' or 'mean'")
     rows = [_framed(ids, tokenizer, _limit(model, length)) for ids in tokenizer.encode_batch(list(texts))]
     config = model.trunk.config
     out = np.zeros((len(rows), getattr(config, "output_width", config.width)), np.float32)

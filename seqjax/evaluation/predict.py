@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from seqjax.data.corpus import unlabelled
+from seqjax.data.marked import plain
 from seqjax.data.pipeline import Example, pad
 from seqjax.data.rows import Rows, lay_out
 from seqjax.errors import UserError
@@ -41,7 +42,8 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
       params: of the run.
       tokenizer: of the run.
       texts: each one text, or a pair of two; of a tagging model words between spaces, of one that chooses a text and
-        its choices, of one that answers questions a question and its context.
+        its choices, of one that answers questions a question and its context, of one that says how two entities relate
+        a text with <e1> </e1> and <e2> </e2> around them.
 
     Yields:
       With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
@@ -52,7 +54,7 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
 
     Raises:
       UserError: a run of another objective; texts and pairs beside each other, pairs for what reads none, a question
-        without a context, or a text with nothing in it.
+        without a context, a text with nothing in it, or without the two entities that it is about.
     """
     objective = experiment.objective
     if not isinstance(objective, PREDICTED):
@@ -77,7 +79,8 @@ def _shapes(objective: Any) -> dict[int, str]:
         return {2: "a question and its context"}
     if isinstance(objective, MultipleChoice):
         return {1 + len(objective.labels): f"a text and its {len(objective.labels)} choices"}
-    pairs = {2: "a pair of texts, as the first is"} if isinstance(objective, Classification | Regression) else {}
+    paired = isinstance(objective, Classification | Regression) and objective.reads != "relation"
+    pairs = {2: "a pair of texts, as the first is"} if paired else {}
     return {1: "one text"} | pairs
 
 
@@ -92,6 +95,8 @@ def _checked(texts: Iterable[Text], objective: Any) -> Iterator[Text]:
             raise UserError(f"text {number}: expected {next(iter(wanted.values()))}, found {text!r:.60}")
         if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
             raise UserError(f"text {number}: expected text, found nothing")
+        if objective.reads == "relation":
+            plain(str(text), f"text {number}")
         yield text
 
 

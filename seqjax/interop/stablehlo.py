@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from seqjax.models.heads import ChoiceHead, EmbeddingHead
+from seqjax.data.marked import MARKS
+from seqjax.models.heads import ChoiceHead, EmbeddingHead, EntityPairHead
 from seqjax.models.model import Model, portable
 from seqjax.objectives.answering import Answering
 from seqjax.objectives.objective import Objective
@@ -35,10 +36,11 @@ def write_program(folder: Path, model: Model, params: Params, objective: Objecti
     """Writes model.stablehlo, signature.json and the tokenizer's folder, and returns the signature.
 
     Rows, length and length of the source are free. Inputs: "tokens"; "segments" (0 at padding); "positions" where
-    several texts stand in a row, each a segment of its own; "token_types" where the model has them; "prefix" where part
-    of a row is read both ways; "source" and "source_segments" for an encoder-decoder. Outputs are float32: "logits" of
-    the task's head, or "vectors" of each text; of a linear chain "start", "between" and "end" too, the scores of tags
-    after each other; of several heads the logits of each by its name.
+    several texts stand in a row, each a segment of its own; "token_types" where the model has them; "entities" where a
+    class is of two of them; "prefix" where part of a row is read both ways; "source" and "source_segments" for an
+    encoder-decoder. Outputs are float32: "logits" of the task's head, or "vectors" of each text; of a linear chain
+    "start", "between" and "end" too, the scores of tags after each other; of several heads the logits of each by its
+    name.
     """
     model = portable(model)
     names = _inputs(model, objective)
@@ -81,6 +83,8 @@ def _inputs(model: Model, objective: Objective) -> dict[str, str]:
         names["positions"] = "positions_BL"
     if getattr(config, "token_types", 0) and not isinstance(model.head, EmbeddingHead):
         names["token_types"] = "token_types_BL"
+    if isinstance(model.head, EntityPairHead):
+        names["entities"] = "entities_BL"
     if objective.prefixes:
         names["prefix"] = "prefix_BL"
     if getattr(config, "decoder_layers", 0):
@@ -128,6 +132,12 @@ def _row(model: Model, objective: Objective) -> str:
         return "begin text end, and what has been said"
     if objective.reads == "tags":
         return "begin text end; a word's tag is at its first token"
+    if objective.reads == "relation":
+        first, second = MARKS
+        return (
+            f"begin text end, the first entity between '{first} ' and ' {first}', the second between '{second} ' and "
+            f"' {second}'; entities is 1 and 2 on their own tokens"
+        )
     if objective.reads in ("label", "number", "answers"):
         return "begin text end, or begin text end second text end with token_types 1 after the first end"
     return "begin text"

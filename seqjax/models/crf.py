@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from seqjax.tags import follows, parts
+from seqjax.tags import may_follow
+from seqjax.types import Array
 
 FORBIDDEN = -1e4  # the score of what may not follow; finite, so that a gradient never is a NaN
 
@@ -24,9 +24,9 @@ class Transitions:
     """Scores of one tag after another.
 
     Attributes:
-      start: float32 [K]: of the first tag.
+      start: float32 [K] or [B, K]: of the first tag of each row.
       between: float32 [K, K]: of tag j (column) after tag i (row).
-      end: float32 [K]: of the last tag.
+      end: float32 [K] or [B, K]: of the last tag.
     """
 
     start: jax.Array
@@ -36,11 +36,24 @@ class Transitions:
 
 def legal(labels: Sequence[str]) -> Transitions:
     """Returns 0 where tags may follow each other and FORBIDDEN elsewhere, by their names; see `seqjax.tags`."""
-    closes = any(parts(tag)[0] in ("E", "S") for tag in labels)
-    starts = np.array([follows("O", tag, closes) for tag in labels])
-    between = np.array([[follows(before, tag, closes) for tag in labels] for before in labels])
-    ends = np.array([follows(tag, "O", closes) for tag in labels])
-    return Transitions(*(jnp.where(x, 0.0, FORBIDDEN) for x in (starts, between, ends)))
+    allowed = may_follow(labels)
+    return Transitions(*(jnp.where(x, 0.0, FORBIDDEN) for x in (allowed[-1, :-1], allowed[:-1, :-1], allowed[:-1, -1])))
+
+
+def cut_off(transitions: Transitions, begins_B: Array, ends_B: Array) -> Transitions:
+    """Returns the transitions of rows that may be windows of longer sequences.
+
+    Where a row does not begin (or end) its sequence, its first (last) tag follows (precedes) one that is not there:
+    every tag may be that, at no score. Transitions across the border are not scored.
+
+    Args:
+      transitions: with start and end [K].
+      begins_B: whether the row holds the beginning of its sequence; 0 or 1.
+      ends_B: whether it holds the end.
+    """
+    start_BK = jnp.where(jnp.asarray(begins_B)[:, None] > 0, transitions.start[None], 0.0)
+    end_BK = jnp.where(jnp.asarray(ends_B)[:, None] > 0, transitions.end[None], 0.0)
+    return Transitions(start_BK, transitions.between, end_BK)
 
 
 def score(emissions_BLK: jax.Array, transitions: Transitions, tags_BL: jax.Array, real_BL: jax.Array) -> jax.Array:
@@ -56,15 +69,16 @@ def score(emissions_BLK: jax.Array, transitions: Transitions, tags_BL: jax.Array
     def step(before: tuple, inputs: tuple) -> tuple[tuple, None]:
         total_B, last_B, begun_B = before
         emission_BK, tag_B, real_B = inputs
-        moved_B = jnp.where(begun_B, transitions.between[last_B, tag_B], transitions.start[tag_B])
-        gained_B = moved_B + jnp.take_along_axis(emission_BK, tag_B[:, None], axis=1)[:, 0]
+        moved_B = jnp.where(begun_B, transitions.between[last_B, tag_B], _of(start_BK, tag_B))
+        gained_B = moved_B + _of(emission_BK, tag_B)
         total_B = total_B + jnp.where(real_B, gained_B, 0.0)
         return (total_B, jnp.where(real_B, tag_B, last_B), begun_B | real_B), None
 
     rows = emissions_BLK.shape[0]
+    start_BK, end_BK = _ends(emissions_BLK, transitions)
     start = (jnp.zeros(rows), jnp.zeros(rows, tags_BL.dtype), jnp.zeros(rows, bool))
     (total_B, last_B, begun_B), _ = jax.lax.scan(step, start, _by_place(emissions_BLK, tags_BL, real_BL))
-    return total_B + jnp.where(begun_B, transitions.end[last_B], 0.0)
+    return total_B + jnp.where(begun_B, _of(end_BK, last_B), 0.0)
 
 
 def log_partition(emissions_BLK: jax.Array, transitions: Transitions, real_BL: jax.Array) -> jax.Array:
@@ -74,13 +88,14 @@ def log_partition(emissions_BLK: jax.Array, transitions: Transitions, real_BL: j
         alpha_BK, begun_B = before
         emission_BK, real_B = inputs
         moved_BK = jax.nn.logsumexp(alpha_BK[:, :, None] + transitions.between[None], axis=1)
-        next_BK = jnp.where(begun_B[:, None], moved_BK, transitions.start[None]) + emission_BK
+        next_BK = jnp.where(begun_B[:, None], moved_BK, start_BK) + emission_BK
         return (jnp.where(real_B[:, None], next_BK, alpha_BK), begun_B | real_B), None
 
     rows, _, labels = emissions_BLK.shape
+    start_BK, end_BK = _ends(emissions_BLK, transitions)
     start = (jnp.zeros((rows, labels)), jnp.zeros(rows, bool))
     (alpha_BK, begun_B), _ = jax.lax.scan(step, start, _by_place(emissions_BLK, real_BL))
-    return jnp.where(begun_B, jax.nn.logsumexp(alpha_BK + transitions.end[None], axis=-1), 0.0)
+    return jnp.where(begun_B, jax.nn.logsumexp(alpha_BK + end_BK, axis=-1), 0.0)
 
 
 def log_likelihood(
@@ -105,22 +120,32 @@ def viterbi(emissions_BLK: jax.Array, transitions: Transitions, real_BL: jax.Arr
         best_BK, begun_B = before
         emission_BK, real_B = inputs
         every_BKK = best_BK[:, :, None] + transitions.between[None]
-        moved_BK = jnp.where(begun_B[:, None], jnp.max(every_BKK, axis=1), transitions.start[None])
+        moved_BK = jnp.where(begun_B[:, None], jnp.max(every_BKK, axis=1), start_BK)
         same_1K = jnp.arange(best_BK.shape[1])[None]
         from_BK = jnp.where((real_B & begun_B)[:, None], jnp.argmax(every_BKK, axis=1), same_1K)
         return (jnp.where(real_B[:, None], moved_BK + emission_BK, best_BK), begun_B | real_B), from_BK
 
     rows, _, labels = emissions_BLK.shape
+    start_BK, end_BK = _ends(emissions_BLK, transitions)
     start = (jnp.zeros((rows, labels)), jnp.zeros(rows, bool))
     (best_BK, begun_B), from_LBK = jax.lax.scan(forward, start, _by_place(emissions_BLK, real_BL))
-    last_BK = best_BK + transitions.end[None]
+    last_BK = best_BK + end_BK
     last_B = jnp.argmax(last_BK, axis=-1)
 
     def backward(tag_B: jax.Array, from_BK: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return jnp.take_along_axis(from_BK, tag_B[:, None], axis=1)[:, 0], tag_B
+        return _of(from_BK, tag_B), tag_B
 
     _, tags_LB = jax.lax.scan(backward, last_B, from_LBK, reverse=True)
     return jnp.swapaxes(tags_LB, 0, 1), jnp.where(begun_B, jnp.max(last_BK, axis=-1), 0.0)
+
+
+def _ends(emissions_BLK: jax.Array, transitions: Transitions) -> tuple[jax.Array, jax.Array]:
+    shape = (emissions_BLK.shape[0], emissions_BLK.shape[2])
+    return jnp.broadcast_to(transitions.start, shape), jnp.broadcast_to(transitions.end, shape)
+
+
+def _of(x_BK: jax.Array, tag_B: jax.Array) -> jax.Array:
+    return jnp.take_along_axis(x_BK, tag_B[:, None], axis=1)[:, 0]
 
 
 def _by_place(*arrays: jax.Array) -> tuple[jax.Array, ...]:

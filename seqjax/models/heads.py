@@ -111,10 +111,13 @@ def _in_chunks(score: Callable[[jax.Array, jax.Array], Any], scored: Scored, x_B
 
 
 def pooled(x_BLD: jax.Array, segments_BL: jax.Array, pool: str) -> jax.Array:
-    """Returns float32 [B, D]: the state of the first token ("first") or the mean over the real tokens ("mean")."""
+    """Returns float32 [B, D]: the state of the "first" token or the "last" real one, or the "mean" over real ones."""
     x_BLD = x_BLD.astype(jnp.float32)
     if pool == "first":
         return x_BLD[:, 0]
+    if pool == "last":
+        last_B = jnp.max(jnp.where(segments_BL > 0, jnp.arange(segments_BL.shape[1])[None], 0), axis=1)
+        return jnp.take_along_axis(x_BLD, last_B[:, None, None], axis=1)[:, 0]
     real_BL1 = (segments_BL > 0)[:, :, None].astype(jnp.float32)
     return jnp.sum(x_BLD * real_BL1, axis=1) / jnp.maximum(jnp.sum(real_BL1, axis=1), 1.0)
 
@@ -124,6 +127,8 @@ def pooled_segments(x_BLD: jax.Array, segments_BL: jax.Array, count: int, pool: 
     member_BCL = segments_BL[:, None, :] == jnp.arange(1, count + 1)[None, :, None]
     if pool == "first":
         member_BCL &= jnp.cumsum(member_BCL, axis=-1) == 1
+    if pool == "last":
+        member_BCL &= jnp.cumsum(member_BCL[..., ::-1], axis=-1)[..., ::-1] == 1
     weight_BCL = member_BCL.astype(jnp.float32)
     weight_BCL /= jnp.maximum(jnp.sum(weight_BCL, axis=-1, keepdims=True), 1.0)
     return jnp.einsum("BCL,BLD->BCD", weight_BCL, x_BLD.astype(jnp.float32))
@@ -132,8 +137,9 @@ def pooled_segments(x_BLD: jax.Array, segments_BL: jax.Array, count: int, pool: 
 class ClassificationHead(nn.Module):
     """Hidden states [B, L, D] -> logits [B, K]: a pooled state, dense, tanh, dropout, dense (Devlin et al. 2019, 4.1).
 
-    `pool` is "first" (the state of the first token, as BERT) or "mean" (over the real tokens). Without `pooler` the
-    first dense layer and its tanh are left out.
+    `pool` is "first" (the state of the first token, as BERT), "last" (of the last real one, as GPT: Radford et al.
+    2018, section 3.2) or "mean" (over the real tokens). Without `pooler` the first dense layer and its tanh are left
+    out.
     """
 
     labels: int
@@ -145,6 +151,47 @@ class ClassificationHead(nn.Module):
     @nn.compact
     def __call__(self, x_BLD: jax.Array, segments_BL: jax.Array, table_VD: jax.Array, train: bool) -> jax.Array:
         return _scores(self, pooled(x_BLD, segments_BL, self.pool), self.labels, train)
+
+
+class EntityPairHead(nn.Module):
+    """Hidden states [B, L, D] -> logits [B, K] of how two entities relate (R-BERT: Wu and He 2019, section 3.2).
+
+    The state of the first token, and the means of the states of each entity's tokens, each through tanh, dropout and a
+    dense layer D -> D, of which both entities share one (equations 1 to 3); side by side [B, 3 D], dropout, dense
+    (equation 4). The marks around an entity are not among its tokens. Without `pooler` the inner layers and their tanh
+    are left out.
+    """
+
+    labels: int
+    dropout: float = 0.1
+    pooler: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
+
+    @nn.compact
+    def __call__(
+        self,
+        x_BLD: jax.Array,
+        segments_BL: jax.Array,
+        table_VD: jax.Array,
+        train: bool,
+        entities_BL: jax.Array | None = None,
+    ) -> jax.Array:
+        """Returns logits; entities_BL is 1 and 2 on the tokens of the entities, and 0 elsewhere."""
+        if entities_BL is None:
+            if not self.is_initializing():  # only the shapes count then
+                raise ValueError("a head for pairs of entities must be told where they are, entities_BL")
+            entities_BL = jnp.zeros_like(segments_BL)
+        first_B1D = pooled(x_BLD, segments_BL, "first")[:, None]
+        pair_B2D = pooled_segments(x_BLD, entities_BL, 2, "mean")
+        drop = nn.Dropout(self.dropout, deterministic=not train)
+        if self.pooler:
+            first, pair = (
+                Linear(x_BLD.shape[-1], kernel_init=self.kernel_init, name=name)
+                for name in ("first_pooler", "entity_pooler")
+            )
+            first_B1D, pair_B2D = first(drop(jnp.tanh(first_B1D))), pair(drop(jnp.tanh(pair_B2D)))
+        x_BF = jnp.concatenate([first_B1D, pair_B2D], axis=1).reshape(x_BLD.shape[0], -1)
+        return Linear(self.labels, kernel_init=self.kernel_init, name="output")(drop(x_BF))
 
 
 class ChoiceHead(nn.Module):

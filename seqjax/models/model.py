@@ -45,6 +45,7 @@ class Model(nn.Module):
         segments_BL: jax.Array | None = None,
         gather_BP: jax.Array | None = None,
         scored: Scored | None = None,
+        entities_BL: jax.Array | None = None,
         train: bool = False,
         **inputs: Any,
     ) -> tuple[Any, Any]:
@@ -55,6 +56,7 @@ class Model(nn.Module):
           segments_BL: the document each token belongs to, 0 at padding; by default the row is one document.
           gather_BP: run the vocabulary head at these places of each row only; logits are then [B, P, V].
           scored: return what this makes of the vocabulary's logits instead of them.
+          entities_BL: of a head for pairs of entities: 1 and 2 on their tokens, 0 elsewhere.
           train: dropout on; needs `rngs={"dropout": key}`.
           **inputs: what the trunk takes besides. positions_BL: places within each document; by default they count the
             real tokens of the row. token_types_BL: first or second text of a pair; by default the first. carry: where
@@ -68,8 +70,8 @@ class Model(nn.Module):
         """
         x_BLD, carry = self.trunk(tokens_BL, segments_BL=segments_BL, train=train, **inputs)
         segments_BL = jnp.ones_like(tokens_BL) if segments_BL is None else segments_BL
-        given = {"gather_BP": gather_BP, "scored": scored}
-        options = {name: value for name, value in given.items() if value is not None}  # only a vocabulary head has any
+        given = {"gather_BP": gather_BP, "scored": scored, "entities_BL": entities_BL}
+        options = {name: value for name, value in given.items() if value is not None}  # each is of one kind of head
         return self.head(x_BLD, segments_BL, self.trunk.table(), train, **options), carry
 
     @nn.nowrap

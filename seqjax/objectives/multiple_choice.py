@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from seqjax.models.heads import ChoiceHead
 from seqjax.models.model import ModelConfig
+from seqjax.objectives.pooling import POOLS, check_pool
 from seqjax.objectives.supervised import Classification
 
 
@@ -19,10 +20,12 @@ class MultipleChoice(Classification):
     and a choice that is too long for its equal part of the row is cut. The K-th of `labels` names the K-th choice.
     """
 
-    reads: ClassVar[str] = "choices"
+    reads: ClassVar[str] = "choices"  # type: ignore[misc]
+    pools: ClassVar[tuple[str, ...]] = POOLS
     layouts: ClassVar[tuple[str, ...]] = ("pad", "bucket")
     terms: ClassVar[tuple[str, ...]] = ("multiple_choice",)
 
     def head(self, model: ModelConfig) -> ChoiceHead:
         """One score for each choice."""
+        check_pool(self.pool, model)
         return ChoiceHead(len(self.labels), self.pool, self.dropout, pooler=self.pooler)

@@ -13,6 +13,7 @@ import numpy as np
 from seqjax.errors import UserError
 from seqjax.models.heads import Several
 from seqjax.models.model import ModelConfig, vocabulary_head
+from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary
@@ -43,6 +44,8 @@ class Multitask(Objective):
             raise UserError(f"objective.tasks: two of them have the same term; terms are {', '.join(self.terms)}")
         if len({task.reads for task in self.tasks} - {"text"}) > 1:
             raise UserError("objective.tasks: one data set holds classes or tags, not both")
+        if any(task.reads == "relation" for task in self.tasks):
+            raise UserError("objective.tasks: pool=entities is for objective=classification by itself")
 
     @property
     def terms(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -92,10 +95,18 @@ class Multitask(Objective):
     def head(self, model: ModelConfig) -> Several:
         """One vocabulary head for all that need one, and what heads tasks bring."""
         heads: dict[str, nn.Module] = {}
+        # Beside tasks that read one way the others read their whole row both ways.
+        if self.prefixes and isinstance(model, TransformerConfig) and not model.decoder_layers:
+            model = dataclasses.replace(model, causal=False)
         for task in self.tasks:
             own = task.head(model)
             heads[_head_name(task)] = vocabulary_head(model) if own is None else own
         return Several(heads)
+
+    def check_tags(self, tags: np.ndarray, offsets: np.ndarray, split: str) -> None:
+        """As each task does."""
+        for task in self.tasks:
+            task.check_tags(tags, offsets, split)
 
     def row_length(self, length: int) -> int:
         """The shortest of any task."""

@@ -39,7 +39,7 @@ class Objective(abc.ABC):
     """Base of the frozen dataclasses of settings that say what is learnt; see `objectives/clm.py` for the shortest.
 
     Attributes:
-      reads: what the data must hold: "text", "pair", "label" or "tags".
+      reads: what the data must hold: "text", "pair", "label", "tags", ...; see `seqjax.data.corpus.tokenise`.
       framing: how a document becomes a sequence: "continuous" (begin, tokens, end, cut into windows that overlap by one
         token), "wrapped" (cut into pieces, each between begin and end), "ended" (the same where nobody reads the begin
         token, which the tokenizer need not have: T5's has none) or "bare" (no special tokens).
@@ -96,6 +96,10 @@ class Objective(abc.ABC):
 
     def check(self, vocabulary: Vocabulary, length: int) -> None:
         """Raises UserError where a row of some kind could not be corrupted."""
+        return
+
+    def check_tags(self, tags: np.ndarray, offsets: np.ndarray, split: str) -> None:
+        """Raises UserError where the tags of a split's corpus could not be learnt."""
         return
 
     def extra_ids(self, vocabulary: Vocabulary) -> int:
@@ -156,6 +160,7 @@ def model_inputs(batch: Batch) -> dict[str, Any]:
         "source": "source_BS",
         "source_positions": "source_positions_BS",
         "source_segments": "source_segments_BS",
+        "entities": "entities_BL",
     }
     return {argument: batch[key] for key, argument in keys.items() if key in batch}
 

@@ -14,6 +14,7 @@ from seqjax.config import require, require_choice
 from seqjax.models.heads import ClassificationHead
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
+from seqjax.objectives.pooling import POOLS, check_pool
 from seqjax.types import Apply, Batch, Params
 
 
@@ -26,18 +27,20 @@ class Regression(Objective):
 
     reads: ClassVar[str] = "number"
     framing: ClassVar[str] = "wrapped"
+    layouts: ClassVar[tuple[str, ...]] = ("pack", "pad", "bucket")  # a row is of one record
     terms: ClassVar[tuple[str, ...]] = ("regression",)
 
-    pool: str = "first"  # "first" token or "mean" of the real tokens
+    pool: str = "first"  # "first" or "last" token, or "mean" of the real ones
     pooler: bool = True  # a dense layer below the output; without one and with a frozen trunk it is a linear probe
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        require_choice(self, "objective", {"pool": ("first", "mean")})
+        require_choice(self, "objective", {"pool": POOLS})
         require(self, "objective", ("dropout",), 0, 1)
 
     def head(self, model: ModelConfig) -> nn.Module:
         """A classifier's, with one output."""
+        check_pool(self.pool, model)
         return ClassificationHead(1, self.pool, self.dropout, pooler=self.pooler)
 
     def predictions(self, length: int) -> int:

@@ -18,6 +18,7 @@ from seqjax.models.heads import EmbeddingHead
 from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
+from seqjax.objectives.pooling import POOLS, check_pool
 from seqjax.objectives.regression import Regression
 from seqjax.types import Apply, Batch, Params
 
@@ -55,18 +56,19 @@ class InBatchNegatives(Objective):
     terms: ClassVar[tuple[str, ...]] = ("retrieval",)
 
     group: int = 16  # pairs among which the right one is to be found; it divides data.batch
-    pool: str = "mean"  # of the real tokens, or the "first" token
+    pool: str = "mean"  # of the real tokens, or the "first" or "last" token
     similarity: str = "cosine"  # or "dot"
     scale: float = 20.0  # of the scores: the inverse of a temperature
 
     def __post_init__(self) -> None:
-        require_choice(self, "objective", {"pool": ("mean", "first"), "similarity": ("cosine", "dot")})
+        require_choice(self, "objective", {"pool": POOLS, "similarity": ("cosine", "dot")})
         require(self, "objective", ("group",), 2)
         if not self.scale > 0.0:
             raise UserError(f"objective.scale={self.scale} must be above 0")
 
     def head(self, model: ModelConfig) -> EmbeddingHead:
         """No parameters: the pooled states of both texts."""
+        check_pool(self.pool, model)
         return EmbeddingHead(2, self.pool)
 
     def row_length(self, length: int) -> int:
@@ -129,6 +131,7 @@ class CosineRegression(Regression):
 
     def head(self, model: ModelConfig) -> EmbeddingHead:
         """No parameters: the pooled states of both texts."""
+        check_pool(self.pool, model)
         return EmbeddingHead(2, self.pool)
 
     def row_length(self, length: int) -> int:

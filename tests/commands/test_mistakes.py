@@ -151,7 +151,7 @@ MISTAKES = {
     "no best": ([*SHOW_SQUAD, "objective.n_best=0"], "objective.n_best=0 must be at least 1"),
     "dropout, head": ([*SHOW, "objective=tagging", "objective.dropout=-1"], "objective.dropout=-1.0"),
     "smoothing": ([*SHOW, "objective=clm", "objective.label_smoothing=1"], "objective.label_smoothing=1.0"),
-    "pool": ([*SHOW, "objective=classification", "objective.pool=max"], "first, mean"),
+    "pool": ([*SHOW, "objective=classification", "objective.pool=max"], "first, mean, last, entities"),
     "norm": ([*SHOW, "model.norm=mid"], "pre, post"),
     "kind of positions": ([*SHOW, "model.positions=alibi"], "learned, sinusoidal, rotary"),
     "momentum": ([*SHOW, "optimizer.b1=1"], "optimizer.b1=1.0"),

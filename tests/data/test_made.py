@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from seqjax.data import tokenizers
+from seqjax.data.marked import plain
 from seqjax.data.noise import noisy
 from seqjax.data.pipeline import Data, Dataset, widened
 from seqjax.data.sources import Source, open_split
@@ -50,6 +51,17 @@ def test_choices_and_similarities_are_what_they_say():
         assert float(record["label"]) == round(5 * len(a & b) / len(a | b), 2)
         labels.append(float(record["label"]))
     assert np.std(labels) > 1 and min(labels) == 0 and max(labels) == 5
+
+
+def test_relations_are_what_they_say():
+    labels = []
+    for record in open_split(Source("made:relation/5"), "validation"):
+        text, spans = plain(record["text"], "")
+        assert 3 <= len([letter for letter in text.split() if letter.isalpha()]) <= 7
+        gap = ord(text[spans[1, 0]]) - ord(text[spans[0, 0]])
+        labels.append(record["label"])
+        assert labels[-1] == ("Before(e1,e2)" if gap >= 5 else "Before(e2,e1)" if gap <= -5 else "Other")
+    assert min(labels.count(label) for label in {*labels}) > 0.25 * len(labels) and len({*labels}) == 3
 
 
 def test_all_of_a_small_space_is_made():
@@ -129,7 +141,11 @@ def test_relations(tmp_path):
         b'1\t"The <e1>cause</e1> of an <e2>effect</e2>."\r\nCause-Effect(e1,e2)\r\nComment: none\r\n\r\n'
     )
     (record,) = open_split(Source(f"semeval:{tmp_path}/r.txt", holdout=0.0), "train")
-    assert record == {"text": "The $ cause $ of an # effect # .", "label": "Cause-Effect(e1,e2)"}
+    text = "The <e1>cause</e1> of an <e2>effect</e2>."
+    assert record == {"text": text, "label": "Cause-Effect(e1,e2)"}
+    read, spans = plain(text, "record 1")
+    assert read == "The $ cause $ of an # effect # ."
+    assert [read[start:stop] for start, stop in spans] == ["cause", "effect"]
     for text, message in [
         ('1\t"no nominals"\nOther\n', "r.txt:1: expected nominals"),
         ('1\t"<e1>a</e1> <e2>b</e2>"\n', "r.txt:2: expected a relation"),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seqjax.data.corpus import Corpus
-from seqjax.data.rows import cut, first_fit, lay_out
+from seqjax.data.rows import lay_out
+from seqjax.data.windows import cut, first_fit
 from seqjax.errors import UserError
 from seqjax.objectives.clm import CLM
 

@@ -40,13 +40,13 @@ def states_of(text):
 
 
 @pytest.mark.parametrize("batch", [1, 3, 32])
-@pytest.mark.parametrize("pool", ["mean", "first"])
+@pytest.mark.parametrize("pool", ["mean", "first", "last"])
 def test_sentence_embeddings(batch, pool):
     model, params = made("bert")
     found = seqjax.sentence_embeddings(model, params, TOKENIZER, TEXTS, pool=pool, batch=batch)
     for vector, text in zip(found, TEXTS, strict=True):
         states = states_of(text)
-        wanted = states[0].mean(axis=0) if pool == "mean" else states[0, 0]
+        wanted = states[0].mean(axis=0) if pool == "mean" else states[0, {"first": 0, "last": -1}[pool]]
         np.testing.assert_allclose(vector, wanted, atol=1e-5)
     unit = seqjax.sentence_embeddings(model, params, TOKENIZER, TEXTS, pool=pool, normalise=True)
     np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1.0, rtol=1e-6)
@@ -59,8 +59,10 @@ def test_a_long_sentence_is_cut():
     np.testing.assert_array_equal(found[0], found[1])
     short = seqjax.sentence_embeddings(model, params, TOKENIZER, [long, "x" * 3], length=5)
     np.testing.assert_array_equal(short[0], short[1])
-    with pytest.raises(UserError, match="pool 'max' is not one of mean, first"):
+    with pytest.raises(UserError, match="pool 'max' is not one of first, mean, last"):
         seqjax.sentence_embeddings(model, params, TOKENIZER, TEXTS, pool="max")
+    with pytest.raises(UserError, match="the same for every text; set pool='last' or 'mean'"):
+        seqjax.sentence_embeddings(*made("gpt2"), TOKENIZER, TEXTS, pool="first")
 
 
 def test_log_probabilities():

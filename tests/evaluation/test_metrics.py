@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores against hand counts, and against the package that the field scores tagging with."""
 
+import collections
 import json
 import math
 import warnings
@@ -270,3 +271,67 @@ def test_relations_by_their_direction():
     predicted = ["Cause(e1,e2)", "Cause(e1,e2)", "Whole(e1,e2)", "Whole(e2,e1)", "Other"]
     report = classification_report(gold, predicted, sorted({*gold, *predicted}))
     assert report["relation_f1"] == pytest.approx((2 * 1 / (2 + 2) + 2 * 1 / (1 + 2)) / 2)
+
+
+def test_token_scores_are_those_of_scikit_learn(rng):
+    """With O and without it; a tag that is only predicted, or only gold, counts in the macro averages."""
+    compared = 0
+    for number in range(40):
+        gold = random_tags(rng, number % 2)
+        predicted = [[tag if rng.random() < 0.7 else str(rng.choice(["O", "B-NEW", tag])) for tag in s] for s in gold]
+        report = tagging_report(gold, predicted)
+        words = [[tag for tags in side for tag in tags] for side in (gold, predicted)]
+        tags = sorted({*words[0], *words[1]})
+        without = [tag for tag in tags if tag != "O"]
+        wanted = {
+            "token_accuracy": sklearn.metrics.f1_score(*words, average="micro"),
+            "token_f1_macro_with_O": sklearn.metrics.f1_score(*words, average="macro", zero_division=0),
+        }
+        for average in ("macro", "micro") if without else ():
+            options = {"labels": without, "average": average, "zero_division": 0}
+            wanted[f"token_f1_{average}_without_O"] = sklearn.metrics.f1_score(*words, **options)
+        for name, value in wanted.items():
+            assert report[name] == pytest.approx(value, abs=1e-12), name
+        compared += len(wanted) == 4 and len({round(value, 6) for value in wanted.values()}) == 4
+    assert compared > 20
+
+
+def official_relation_f1(gold, predicted):
+    """The score of SemEval-2010 task 8 as its scorer (version 1.2) defines it.
+
+    A matrix over ten relations, with a column of its own for the right relation in the wrong direction, which precision
+    counts among what was proposed; the mean F1 of the relations of the key but Other.
+    """
+    proposed, right, reversed_, key = (collections.Counter() for _ in range(4))
+    for answer, said in zip(gold, predicted, strict=True):
+        relation, own = (label.split("(")[0] for label in (answer, said))
+        key[relation] += 1
+        if answer == said:
+            right[relation] += 1
+        if answer != said and relation == own:
+            reversed_[relation] += 1
+        else:
+            proposed[own] += 1
+    scores = []
+    for relation in key.keys() - {"Other"}:
+        precision = right[relation] / (proposed[relation] + reversed_[relation]) if proposed[relation] else 0.0
+        recall = right[relation] / key[relation]
+        scores.append(2 * precision * recall / (precision + recall) if right[relation] else 0.0)
+    return sum(scores) / len(scores)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.3, 0.8, 1.0])
+def test_the_relation_score_is_the_official_one(rng, accuracy):
+    kinds = ("Cause-Effect", "Component-Whole", "Entity-Origin", "Message-Topic")
+    labels = [f"{kind}({pair})" for kind in kinds for pair in ("e1,e2", "e2,e1")] + ["Other"]
+    for missing in (0, 1, 2):  # relations that the key lacks, though they are predicted
+        known = labels[2 * missing :]
+        gold = rng.choice(known, 200).tolist()
+        turned = {label: label.translate(str.maketrans("12", "21")) for label in labels}
+        wrong = [turned[label] if rng.random() < 0.4 else str(rng.choice(labels)) for label in gold]
+        hit = rng.random(200) < accuracy
+        predicted = [label if right else other for label, other, right in zip(gold, wrong, hit, strict=True)]
+        found = classification_report(gold, predicted, labels)["relation_f1"]
+        assert found == pytest.approx(official_relation_f1(gold, predicted), abs=1e-12)
+        ignoring = official_relation_f1(*([label.split("(")[0] for label in side] for side in (gold, predicted)))
+        assert accuracy == 1.0 or found < ignoring

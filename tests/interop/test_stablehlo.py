@@ -43,6 +43,10 @@ TASKS = {
         MultipleChoice(labels=("0", "1")),
         [{"text": text, "choices": [text[::2], "so"], "label": "1"} for text in TEXTS],
     ),
+    "relation": (
+        Classification(labels=("0", "1"), pool="entities"),
+        [{"text": "rain <e1>fell</e1> on the <e2>town</e2>", "label": "1"}, {"text": "<e2>no</e2><e1>he</e1>", "label": "0"}],
+    ),
     "towers": (InBatchNegatives(group=4), PAIR),
 }  # fmt: skip
 PROGRAM = """

@@ -24,14 +24,14 @@ def setting(constrained):
     return emissions, random
 
 
-def enumerated(emissions, transitions, real):
-    """Returns {tags of the real places: score} of one row."""
+def enumerated(emissions, transitions, real, begins=True, ends=True):
+    """Returns {tags of the real places: score} of one row, which may be cut off on either side."""
     places = np.flatnonzero(real)
     scores = {}
     for tags in itertools.product(range(3), repeat=len(places)):
         total = sum(float(emissions[place, tag]) for place, tag in zip(places, tags, strict=True))
         if tags:
-            total += float(transitions.start[tags[0]] + transitions.end[tags[-1]])
+            total += begins * float(transitions.start[tags[0]]) + ends * float(transitions.end[tags[-1]])
         total += sum(float(transitions.between[a, b]) for a, b in itertools.pairwise(tags))
         scores[tags] = total
     return scores
@@ -53,6 +53,31 @@ def test_it_equals_enumeration(constrained):
         expected = np.zeros((5, 3))
         for tags, score in scores.items():
             for place, tag in zip(np.flatnonzero(real), tags, strict=True):
+                expected[place, tag] += np.exp(score - total)
+        np.testing.assert_allclose(chances[row], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("begins", [0, 1])
+@pytest.mark.parametrize("ends", [0, 1])
+def test_a_row_that_is_cut_off_begins_and_ends_with_anything(begins, ends):
+    emissions, transitions = setting(True)
+    rows = np.array([begins, 1, 0, 1]), np.array([ends, 1, 0, 0])
+    cut = crf.cut_off(transitions, *rows)
+    partition, chances = crf.log_partition(emissions, cut, REAL), crf.marginals(emissions, cut, REAL)
+    best, best_score = crf.viterbi(emissions, cut, REAL)
+    tags = jnp.full(REAL.shape, LABELS.index("I-X"))
+    found = crf.score(emissions, cut, tags, REAL)
+    for row, real in enumerate(REAL):
+        scores = enumerated(emissions[row], transitions, real, *(int(flags[row]) for flags in rows))
+        total = np.logaddexp.reduce(np.array(list(scores.values())))
+        np.testing.assert_allclose(partition[row], total, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found[row], scores[tuple(tags[row][real].tolist())], rtol=1e-5, atol=1e-5)
+        winner = max(scores, key=scores.get)
+        assert tuple(best[row][real].tolist()) == winner
+        np.testing.assert_allclose(best_score[row], scores[winner], rtol=1e-5, atol=1e-5)
+        expected = np.zeros((5, 3))
+        for each, score in scores.items():
+            for place, tag in zip(np.flatnonzero(real), each, strict=True):
                 expected[place, tag] += np.exp(score - total)
         np.testing.assert_allclose(chances[row], expected, atol=1e-5)
 

@@ -44,7 +44,7 @@ def dataset(objective, **data):
     )
 
 
-@pytest.mark.parametrize("pool", ["first", "mean"])
+@pytest.mark.parametrize("pool", ["first", "mean", "last"])
 @pytest.mark.parametrize("name", MODELS)
 def test_each_choice_scores_as_it_would_alone(name, pool):
     """Against a classifier with one output and the same parameters, which reads one pair a row."""

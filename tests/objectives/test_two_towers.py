@@ -34,7 +34,7 @@ def dataset(objective, **data):
     return Dataset(Data(**data), objective, BYTES, lambda _: from_records(RECORDS))
 
 
-@pytest.mark.parametrize("pool", ["first", "mean"])
+@pytest.mark.parametrize("pool", ["first", "mean", "last"])
 @pytest.mark.parametrize("name", MODELS)
 def test_each_text_is_encoded_as_it_would_be_alone(name, pool):
     """By `sentence_embeddings`, one text a row."""

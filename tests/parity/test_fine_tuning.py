@@ -148,3 +148,32 @@ def test_multiple_choice(tmp_path):
         return objective.loss(model.apply, params, batch, None)[0]["multiple_choice"][0]
 
     check(loss(params), 2 * out.loss, jax.grad(loss)(params), theirs)
+
+
+def test_the_last_state_of_gpt2(tmp_path):
+    """GPT2ForSequenceClassification reads the state of each row's last token that is no padding."""
+    settings = {
+        "n_embd": 16, "n_head": 2, "n_layer": 2, "n_positions": 40, "vocab_size": BYTES.size, "bos_token_id": None,
+        "eos_token_id": None, "pad_token_id": BYTES.pad, "num_labels": 3, "attn_implementation": "eager",
+        "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0,
+    }  # fmt: skip
+    theirs = families.theirs(families.Case("gpt2", transformers.GPT2ForSequenceClassification, settings))
+    theirs.transformer.save_pretrained(tmp_path)
+    read = folders.load(tmp_path)
+    objective = Classification(labels=("a", "b", "c"), pool="last", pooler=False, dropout=0.0)
+    model = objective.build(read.config)
+    output = {"kernel": theirs.score.weight.detach().numpy().T, "bias": np.zeros(3, np.float32)}
+    params = {"trunk": read.params["trunk"], "head": {"output": output}}
+    records = [{"text": text, "label": "b"} for text in ("rain fell", "he ate all the bread", "a")]
+    batch = next(dataset(objective, records, length=30, eval_batch=3).evaluation("train", 0))
+    out = theirs(input_ids=torch.tensor(batch["tokens"], dtype=torch.long), labels=torch.tensor([1, 1, 1]))
+    found = call(model.apply, params, batch, None)
+    np.testing.assert_allclose(found, out.logits.detach(), atol=1e-4)
+    assert np.ptp(found, axis=0).min() > 1e-2
+    (loss, weight), gradient = jax.value_and_grad(
+        lambda params: objective.loss(model.apply, params, batch, None)[0]["classification"], has_aux=True
+    )(params)
+    np.testing.assert_allclose(loss / weight, out.loss.detach(), rtol=1e-5)
+    (3 * out.loss).backward()
+    there = theirs.transformer.wte.weight.grad.numpy()
+    np.testing.assert_allclose(gradient["trunk"]["tokens"]["embedding"], there, atol=1e-4)
