@@ -11,7 +11,8 @@ from typing import Any
 
 from seqjax.data import files, tokenizers
 from seqjax.errors import UserError
-from seqjax.evaluation.predict import Text, predict
+from seqjax.evaluation.asked import Text
+from seqjax.evaluation.predict import predict
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.training import checkpoint
 

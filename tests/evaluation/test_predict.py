@@ -3,6 +3,7 @@
 """What a run says of unlabelled texts is what evaluation says of the same texts with labels."""
 
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import launch
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
-from seqjax.data.sources import from_records
+from seqjax.data.records import Joined
+from seqjax.data.sources import Source, from_records, open_split
 from seqjax.errors import UserError
+from seqjax.evaluation.asked import asked
 from seqjax.evaluation.evaluate import predictor
 from seqjax.evaluation.predict import predict
 from seqjax.evaluation.texts import answers
@@ -127,3 +130,61 @@ def test_the_command(tmp_path, capsys):
     ]:
         assert launch.main(["predict", run, *words]) == 2
         assert message in capsys.readouterr().err
+
+
+def reads(source, objective, *texts):
+    """Returns what a model reads of texts."""
+    return [each.read for each in asked(source, objective, ((f"text {i}", text) for i, text in enumerate(texts, 1)))]
+
+
+@pytest.mark.parametrize("name", ["sst2_t5", "mrpc_t5", "stsb_t5"])
+def test_a_text_is_asked_with_the_words_of_training(name, tmp_path):
+    """What a model reads of a text is what it read of the same text in the training data."""
+    made = resolve(name, [])
+    (tmp_path / "data.tsv").write_text("a\tb\tscore\nabc de\tx y\t1\n")
+    columns = {"train": f"tsv:{tmp_path / 'data.tsv'}", "text": "a", "pair": "b", "label": "score", "holdout": 0.0}
+    source = replace(made.data.source, **columns)
+    (row,) = open_split(source, "train")
+    one = source.task.columns == ("text",)
+    record = {"a": "abc de", "b": "x y"}
+    text = "abc de" if one else ("abc de", "x y")
+    assert reads(source, made.objective, text, record, {"text": "abc de", "pair": "x y"}) == [row["text"]] * 3
+    experiment, params = setting(TextToText(ratio=0.5), Seq2SeqConfig(vocab_size=BYTES.size, width=16), source=source)
+    experiment = replace(experiment, data=replace(experiment.data, length=80))
+    (found,) = predict(experiment, params, BYTES, [text])
+    bare = replace(experiment, data=replace(experiment.data, source=Source()))
+    (expected,) = predict(bare, params, BYTES, [row["text"]])
+    assert (found["answer"], found["asked"], found["text"]) == (expected["answer"], row["text"], "abc de")
+    assert one or found["pair"] == "x y"
+    wrong = ("a", "b", "c") if not one else ("a", "b")
+    with pytest.raises(UserError, match=r"text 1: expected (one text|a pair of texts), found"):
+        reads(source, made.objective, wrong)
+
+
+def test_a_text_of_several_columns_is_joined_as_in_training():
+    made = resolve("xcopa", ["objective.labels=0,1"])
+    row = {"premise": "it rained", "question": "effect", "choice1": "wet", "choice2": "dry", "label": "0"}
+    (wanted,) = Joined(from_records([row]), made.data.source.joined)
+    parts = tuple(row[name] for name in ("premise", "question", "choice1", "choice2"))
+    others = {"text": wanted["text"], "choices": ["wet", "dry"]}
+    found = reads(made.data.source, made.objective, parts, row, others)
+    assert found == [(wanted["text"], *wanted["choices"])] * 3 == [("it rained effect", "wet", "dry")] * 3
+    with pytest.raises(UserError, match="text 1: expected premise, question and its 2 choices, found"):
+        reads(made.data.source, made.objective, ("it rained", "wet", "dry"))
+
+
+def test_chinese_words_are_what_they_were_in_training():
+    source, tags = resolve("weibo_ner", []).data.source, Tagging(labels=("O", "B-A", "I-A"))
+    assert reads(source, tags, "我爱 北京") == [tuple("我爱北京")]
+    with pytest.raises(UserError, match="text 2: expected spaces between words, found '我爱北京'"):
+        reads(Source(), tags, "我 爱 北京", "我爱北京")
+    with pytest.raises(UserError, match="expected spaces between words"):
+        reads(Source(), tags, "北京大学的学生们都很喜欢 天安门")
+    assert reads(Source(), tags, {"words": ["我爱北京"]}, "Saint-Jean-de-Luz") == [
+        ("我爱北京",),
+        ("Saint-Jean-de-Luz",),
+    ]
+    experiment, params = setting(tags, source=source)
+    (found,) = predict(experiment, params, BYTES, ["我爱北京"])
+    assert found["words"] == list("我爱北京") and len(found["tags"]) == 4
+    assert all(entity["text"] in found["text"] for entity in found["entities"])
