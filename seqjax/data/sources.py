@@ -18,6 +18,7 @@ A GLOB may be several, between commas; files may be gzipped. After a source with
 TFDS slice syntax: `tfds:imdb_reviews@train[90%:]`. A notebook passes what it has in memory to `from_records`.
 """
 
+import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -246,11 +247,11 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
     if kind == "text":
         found = files.text_rows(path, text, source.unit)
     elif kind == "jsonl":
-        found = files.json_rows(path, text)
+        found = files.json_rows(path, text.split("\n"))
     elif kind == "tsv":
-        found = files.tsv_rows(path, text, source.header)
+        found = files.tsv_rows(path, text.split("\n"), source.header)
     elif kind == "csv":
-        found = files.csv_rows(path, text, source.header)
+        found = files.csv_rows(path, io.StringIO(text, newline=""), source.header)
     elif kind == "labelled":
         found = files.labelled_rows(path, text)
     elif kind == "squad":
@@ -261,7 +262,7 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.semeval_rows(path, text)
     else:
         words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
-        sentences = files.conll_rows(path, text, words, tags)
+        sentences = files.conll_rows(path, text.split("\n"), words, tags)
         if source.placed:
             return [row | {"words": files.unplaced(path, number, row["words"])} for number, row in sentences]
         return [row for _, row in sentences]

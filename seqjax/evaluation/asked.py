@@ -15,9 +15,11 @@ from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.two_towers import InBatchNegatives
 
 Text = str | tuple[str, ...] | Mapping[str, Any]
 UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+PAIRED = Classification | Regression | InBatchNegatives  # of a text or a pair
 LONGEST_WORD = 8  # letters of such a script in a word: more are a sentence
 
 
@@ -27,21 +29,22 @@ class Asked:
 
     Attributes:
       given: what was given, by the keys of a record; a result begins with it.
-      read: what the model reads: a text, its parts, or the words to tag.
+      read: what the model reads: a text, its parts, or the words to tag; () of a blank line.
     """
 
     given: dict[str, Any]
     read: str | tuple[str, ...]
 
 
-def asked(source: Source, objective: Any, texts: Iterable[tuple[str, Text]]) -> Iterator[Asked]:
+def asked(source: Source, objective: Any, texts: Iterable[tuple[str, Text | None]]) -> Iterator[Asked]:
     """Yields each text as the model reads it.
 
     Args:
       source: of the run's training data.
       objective: of the run.
       texts: how errors name each, and the text: its parts in the order of the columns that training read, or a record
-        with these columns or the keys text, pair, choices (a list), words (a list), question and context.
+        with these columns or the keys text, pair, choices (a list), words (a list), question and context. None is a
+        blank line, of which nothing is read.
 
     Raises:
       UserError: a text with other parts than it may have or than the first has, or with nothing in one; or a text that
@@ -50,6 +53,9 @@ def asked(source: Source, objective: Any, texts: Iterable[tuple[str, Text]]) -> 
     shapes = _shapes(source, objective)
     first = 0
     for where, text in texts:
+        if text is None:
+            yield Asked({"text": ""}, ())
+            continue
         if isinstance(text, Mapping):
             record = dict(text)
         else:
@@ -80,7 +86,7 @@ def _shapes(source: Source, objective: Any) -> dict[int, tuple[str, ...]]:
     elif isinstance(objective, Answering) and source.task.template:
         asks = source.task.columns
         kinds = [tuple(part for name in asks for part in (columns if name == "text" else (name,)))]
-    elif isinstance(objective, Classification | Regression):
+    elif isinstance(objective, PAIRED):
         kinds = [columns, (*columns, "pair")]
     else:
         kinds = [columns]
@@ -114,7 +120,7 @@ def _asked(source: Source, objective: Any, record: dict[str, Any], where: str) -
     if isinstance(objective, MultipleChoice):
         choices = _choices(source, objective, record, where)
         return Asked({"text": text, "choices": choices}, (text, *choices))
-    if record.get("pair") is None or not isinstance(objective, Classification | Regression):
+    if record.get("pair") is None or not isinstance(objective, PAIRED):
         return Asked({"text": text}, text)
     pair = _text(record, "pair", where)
     return Asked({"text": text, "pair": pair}, (text, pair))

@@ -15,6 +15,7 @@ from seqjax.data.pipeline import Example, pad
 from seqjax.data.rows import Rows, lay_out
 from seqjax.errors import UserError
 from seqjax.evaluation.asked import Asked, Text, asked
+from seqjax.evaluation.embed import sentence_embeddings
 from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
@@ -22,13 +23,15 @@ from seqjax.objectives.answering import Answering
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.tags import entities, parts
 from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
 # Objectives of runs that can be asked.
-PREDICTED = Classification | Tagging | Regression | Answering | QuestionAnswering
+PREDICTED = Classification | Tagging | Regression | Answering | QuestionAnswering | InBatchNegatives
+NEAREST = 5
 
 
 def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Iterable[Text]) -> Iterator[dict[str, Any]]:
@@ -46,10 +49,10 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     Yields:
       With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
       "probabilities" ({label: probability}); of a tagger "words", "tags" and, where the tags have a scheme, "entities"
-      ({"type", "text", "start", "stop"} in words); of a regression "number"; of text to text "answer", and with a
-      template "asked", what it makes of the text; of a model that answers questions what `spans.choose` gives. "cut" is
-      true where a text is longer than the model was trained to read; a tagger reads such a text in several parts, and
-      so is a context read.
+      ({"type", "text", "start", "stop"} in words); of a regression "number"; of retrieval "vector", or of a pair
+      "similarity"; of text to text "answer", and with a template "asked", what it makes of the text; of a model that
+      answers questions what `spans.choose` gives. "cut" is true where a text is longer than the model was trained to
+      read; a tagger reads such a text in several parts, and so is a context read.
 
     Raises:
       UserError: a run of another objective, or what `asked` raises.
@@ -60,17 +63,38 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     )
 
 
-def predict_asked(
-    experiment: Experiment, params: Params, tokenizer: Any, texts: Iterable[Asked]
-) -> Iterator[dict[str, Any]]:
-    """As `predict`, of texts that are in the form of the training data already."""
-    objective = experiment.objective
+def check_asked(objective: Any) -> None:
+    """Raises UserError where runs of an objective cannot be asked."""
     if not isinstance(objective, PREDICTED):
         raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
+
+
+def predict_asked(
+    experiment: Experiment,
+    params: Params,
+    tokenizer: Any,
+    texts: Iterable[Asked],
+    among: Sequence[str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """As `predict`, of texts in the form of the training data, or blank lines, of which there is a bare "text".
+
+    Args:
+      experiment: of the run.
+      params: of the run.
+      tokenizer: of the run.
+      texts: see `asked`.
+      among: of retrieval: texts of which the most alike are found for each, as "nearest" ({"text", "similarity",
+        "number"} of NEAREST, the best first) instead of vectors.
+    """
+    objective = experiment.objective
+    check_asked(objective)
+    assert isinstance(objective, PREDICTED)
     model, size = objective.build(experiment.model), experiment.data.eval_batch
     ask: Callable[[list[Asked]], list[dict[str, Any]]]
     if isinstance(objective, Answering):
         ask = functools.partial(_answers, experiment, model, params, tokenizer)
+    elif isinstance(objective, InBatchNegatives):
+        ask = _towers(experiment, model, params, tokenizer, among)
     else:
         compute = objective.chances if isinstance(objective, Classification) else objective.predict
         compiled = jax.jit(functools.partial(compute, model.apply))
@@ -78,7 +102,9 @@ def predict_asked(
         ask = functools.partial(_spans if answering else _labels, experiment, compiled, params, tokenizer)
     iterator = iter(texts)
     while group := list(itertools.islice(iterator, TOGETHER * size)):
-        yield from ask(group)
+        asks = [text for text in group if text.read]
+        found = iter(ask(asks) if asks else [])
+        yield from (next(found) if text.read else text.given for text in group)
 
 
 def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any, texts: list[Asked]) -> list[dict]:
@@ -92,6 +118,39 @@ def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any,
         text.given | {"answer": answer, "cut": length >= room}
         for text, answer, length in zip(texts, said, lengths, strict=True)
     ]
+
+
+def _towers(
+    experiment: Experiment, model: Any, params: Params, tokenizer: Any, among: Sequence[str] | None
+) -> Callable[[list[Asked]], list[dict[str, Any]]]:
+    """Returns what gives vectors of texts, or how alike pairs are, or which of other texts are most alike."""
+    objective, data = experiment.objective, experiment.data
+    assert isinstance(objective, InBatchNegatives)
+    vectors = functools.partial(
+        sentence_embeddings, model, params, tokenizer, pool=objective.pool, batch=data.eval_batch, length=data.length,
+        normalise=objective.similarity == "cosine",
+    )  # fmt: skip
+
+    candidates_ND = vectors(list(among)) if among else None
+
+    def ask(texts: list[Asked]) -> list[dict[str, Any]]:
+        parts = [(text.read,) if isinstance(text.read, str) else text.read for text in texts]
+        first_ND = vectors([part[0] for part in parts])
+        cut = [any(len(ids) > data.length - 2 for ids in tokenizer.encode_batch(list(part))) for part in parts]
+        if len(parts[0]) == 2:
+            alike = np.sum(first_ND * vectors([part[1] for part in parts]), axis=1)
+            found: list[dict[str, Any]] = [{"similarity": float(each)} for each in alike]
+        elif candidates_ND is None or among is None:
+            found = [{"vector": each.tolist()} for each in first_ND]
+        else:
+            found = [
+                {"nearest": [{"text": among[i], "similarity": float(row[i]), "number": int(i) + 1} for i in order]}
+                for row in first_ND @ candidates_ND.T
+                for order in [np.argsort(-row, kind="stable")[:NEAREST]]
+            ]
+        return [text.given | each | {"cut": long} for text, each, long in zip(texts, found, cut, strict=True)]
+
+    return ask
 
 
 def _labels(
