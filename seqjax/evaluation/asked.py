@@ -10,6 +10,7 @@ import regex
 
 from seqjax.data.sources import Source
 from seqjax.errors import UserError
+from seqjax.evaluation.texts import UNSPACED
 from seqjax.objectives.answering import Answering
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
@@ -18,7 +19,6 @@ from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.two_towers import InBatchNegatives
 
 Text = str | tuple[str, ...] | Mapping[str, Any]
-UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 PAIRED = Classification | Regression | InBatchNegatives  # of a text or a pair
 LONGEST_WORD = 8  # letters of such a script in a word: more are a sentence
 
@@ -169,7 +169,7 @@ def _words(source: Source, record: dict[str, Any], where: str) -> tuple[str, ...
     if source.placed:  # a character was a word
         return tuple("".join(text.split()))
     words = text.split()
-    letters = [len(UNSPACED.findall(word)) for word in words]
+    letters = [len(regex.findall(UNSPACED, word)) for word in words]
     if max(letters) > (1 if len(words) == 1 else LONGEST_WORD):
         raise UserError(
             f"{where}: expected spaces between words, found {text!r:.60}; put them where the training data part "

@@ -124,7 +124,7 @@ def _texts(model: Model, dataset: Dataset, objective: Answering, params: Params,
     pairs = texts.answers(model, dataset, params, split)
     extra = {"samples": pairs[:SAMPLES], "worst": analysis.worst_texts(pairs)}
     if objective.judged == "text":
-        return texts.text_report(pairs, objective.bleu) | extra
+        return texts.text_report(pairs, objective.bleu, objective.stemmed) | extra
     return texts.parsed_report(pairs, objective.judged) | extra
 
 

@@ -36,6 +36,7 @@ class Answering(NextToken):
       beams: of the search for the answers that are scored (1: greedy).
       length_penalty: of that search, see `seqjax.decoding.beam`.
       bleu: how sacrebleu makes words of the answers, one of WORDS.
+      stemmed: whether ROUGE compares stems of English words (Porter 1980).
       judged: how answers are scored: as "text" by BLEU, chrF and ROUGE, as a "class" by accuracy and F1, or as a
         "number" by Pearson's and Spearman's correlation.
       references: whether records with the same text are references of one answer, scored together.
@@ -50,6 +51,7 @@ class Answering(NextToken):
     beams: int
     length_penalty: float
     bleu: str
+    stemmed: bool
     references: bool
     judged: str
 

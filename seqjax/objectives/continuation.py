@@ -34,6 +34,7 @@ class Continuation(Answering):
     beams: int = 1  # of the search for the answers that are scored (1: greedy)
     length_penalty: float = 1.0  # of that search, see `seqjax.decoding.beam`
     bleu: str = "13a"  # how sacrebleu makes words of the answers: "13a", "intl", "zh", "char" or "none"
+    stemmed: bool = False  # ROUGE compares stems of English words
     references: bool = False  # records with the same text are references of one answer, scored together
     judged: str = "text"  # an answer is scored as "text", as the name of a "class" or as a "number"
 
