@@ -30,9 +30,9 @@ from seqjax.data import files, questions
 from seqjax.data.dialogues import dialogue_rows
 from seqjax.data.noise import Noisy
 from seqjax.data.phrased import Phrased, Task
-from seqjax.data.records import Joined, Record, Records, fingerprint, from_records
+from seqjax.data.records import Converted, Joined, Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
-from seqjax.tags import SCHEMES, convert
+from seqjax.tags import SCHEMES
 
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
@@ -62,13 +62,13 @@ class Source:
         joined by spaces. A pair of several columns, or one that holds a list of texts, makes a record of each that is
         there (jsonl, tsv and csv): references for one text, see `objective.references`.
       choices: the columns that hold the texts to choose from, between commas; or one that holds a list of them.
-      coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
+      coarse: a label ends before this text: ":" makes "DESC" of "DESC:manner".
       noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
         changed: data to learn correction from.
       unseen: leave out of validation what stands word for word in train, and of test what does in either: leaks.
       task: said in words: makes a text that asks and a `pair` that answers of a record with a label.
       placed: conll only: a word ends with a digit, the character's place in its word, which is dropped (Weibo NER).
-      scheme: files only: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
+      scheme: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
     """
 
     shorthand: ClassVar[str] = "train"
@@ -117,7 +117,7 @@ class Source:
         }
 
 
-def open_split(source: Source, split: str) -> Records | Noisy | Joined | Phrased:
+def open_split(source: Source, split: str) -> Records | Converted | Noisy | Joined | Phrased:
     """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
 
     Raises:
@@ -125,6 +125,8 @@ def open_split(source: Source, split: str) -> Records | Noisy | Joined | Phrased
         that do not exist. The message is one line and names the file and the line.
     """
     records: Any = _open(source, split)
+    if source.coarse or source.scheme:
+        records = Converted(records, source.coarse, source.scheme)
     if source.joined:
         records = Joined(records, source.joined)
     if source.unseen and split in BEFORE:
@@ -151,6 +153,8 @@ def _open(source: Source, split: str) -> Records:
     own = {"validation": source.validation, "test": source.test}.get(name, "")
     spec = own or source.train
     kind, rest = _parse(spec)
+    if source.placed and kind != "conll":
+        raise UserError(f"data.source.placed is for conll files, not for {spec}; leave it out")
     if kind in FILE_KINDS:
         return _open_files(source, kind, rest, name if split in SPLITS else split, held_out=not own)
     rest, _, chosen = rest.partition("@")
@@ -219,10 +223,6 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
         rows = [row for path in paths for row in _rows(source, kind, path)]
     if not len(rows):
         raise UserError(f"{paths[0]}:1: expected at least one record, found none")
-    if source.coarse:
-        rows = [row | {"label": row["label"].split(source.coarse)[0]} if "label" in row else row for row in rows]
-    if source.scheme:
-        rows = [row | {"tags": convert(row["tags"], source.scheme)} if "tags" in row else row for row in rows]
     if part:
         rows = _hold_out(rows, part, source, paths)
     return Records(rows, identity)
