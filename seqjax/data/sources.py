@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 from seqjax.config import unknown
 from seqjax.data import files, questions
 from seqjax.data.dialogues import dialogue_rows
+from seqjax.data.heldout import hold_out
 from seqjax.data.noise import Noisy
 from seqjax.data.phrased import Phrased, Task
 from seqjax.data.records import Converted, Joined, Record, Records, fingerprint, from_records
@@ -52,7 +53,8 @@ class Source:
       train: the spec of the training split (see above).
       validation: its spec; "" is the source's own split or, for files, held out of train.
       test: its spec; "" is the source's own split. Files have none of their own.
-      holdout: files only: the last fraction of the records (of the characters, where there is one) that is validation.
+      holdout: files only: the last fraction of the records (of the characters, where there is one) that is validation;
+        a class that only one part has is warned of.
       unit: text only: one record is a "file", a "paragraph" (blank lines between) or a "line".
       header: tsv and csv: the first line names the columns; else they are called "0", "1", ...
       encoding: of the files.
@@ -224,21 +226,8 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
     if not len(rows):
         raise UserError(f"{paths[0]}:1: expected at least one record, found none")
     if part:
-        rows = _hold_out(rows, part, source, paths)
+        rows = hold_out(rows, part, source.holdout, source.coarse, source.encoding, paths)
     return Records(rows, identity)
-
-
-def _hold_out(rows: Any, part: str, source: Source, paths: list[Path]) -> Any:
-    """Returns the part "train" or "validation" of the rows of files that hold both."""
-    if len(rows) == 1:
-        raise UserError(
-            f"{paths[0]}: expected at least 2 records, one to hold out for validation, found 1; "
-            "set data.source.validation=... or data.source.holdout=0"
-        )
-    cut = min(len(rows) - 1, max(1, len(rows) - max(1, round(len(rows) * source.holdout))))
-    if isinstance(rows, files.TextFiles):
-        return files.TextFiles(paths[:cut] if part == "train" else paths[cut:], source.encoding)
-    return rows[:cut] if part == "train" else rows[cut:]
 
 
 def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
