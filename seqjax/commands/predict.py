@@ -97,9 +97,9 @@ def _texts(path: Path, encoding: str, experiment: Experiment) -> Named:
     if kind == "jsonl":
         rows = files.json_rows(path, lines)
     elif kind == "tsv":
-        rows = files.tsv_rows(path, lines, source.header)
+        rows = files.tsv_rows(path, lines, source.header, source.ragged)
     elif kind == "csv":
-        rows = files.csv_rows(path, (line + "\n" for line in lines), source.header)
+        rows = files.csv_rows(path, (line + "\n" for line in lines), source.header, source.ragged)
     elif kind == "conll" and isinstance(experiment.objective, Tagging):
         rows = files.conll_rows(path, lines, int(source.words) if source.words.isdigit() else 0, None)
     else:

@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -238,16 +239,20 @@ def json_rows(path: Path, lines: Iterable[str]) -> Iterator[Row]:
         yield number, value
 
 
-def tsv_rows(path: Path, lines: Iterable[str], header: bool) -> Iterator[Row]:
-    """Yields the tab-separated columns of each line that is not empty. A quote is a character like any other."""
+def tsv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse") -> Iterator[Row]:
+    """Yields the tab-separated columns of each line that is not empty. A quote is a character like any other.
+
+    A line with other columns than the first is ragged: "refuse" raises UserError, "skip" leaves it out and says on
+    stderr how many there were.
+    """
     rows = ((number, line.split("\t")) for number, line in enumerate(lines, 1) if line)
-    yield from _columns(path, rows, header)
+    yield from _columns(path, rows, header, ragged)
 
 
-def csv_rows(path: Path, lines: Iterable[str], header: bool) -> Iterator[Row]:
+def csv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse") -> Iterator[Row]:
     """Yields the comma-separated columns of each row; a quoted field may hold commas, quotes and line ends.
 
-    Here lines have their ends.
+    Here lines have their ends; `ragged` is as for `tsv_rows`.
     """
     reader = csv.reader(lines, strict=True)
 
@@ -266,7 +271,7 @@ def csv_rows(path: Path, lines: Iterable[str], header: bool) -> Iterator[Row]:
             if row:
                 yield number, row
 
-    yield from _columns(path, rows(), header)
+    yield from _columns(path, rows(), header, ragged)
 
 
 def conll_rows(path: Path, lines: Iterable[str], words: int, tags: int | None) -> Iterator[Row]:
@@ -304,8 +309,9 @@ def unplaced(path: Path, number: int, words: list[str]) -> list[str]:
     return [word[:-1] for word in words]
 
 
-def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool) -> Iterator[Row]:
+def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool, ragged: str) -> Iterator[Row]:
     names: list[str] = []
+    skipped: list[int] = []
     for number, fields in lines:
         if not names:
             names = [name.strip() for name in fields] if header else [str(i) for i in range(len(fields))]
@@ -316,6 +322,15 @@ def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool) -
                 )
             if header:
                 continue
-        if len(fields) != len(names):
-            raise UserError(f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}")
-        yield number, dict(zip(names, fields, strict=True))
+        if len(fields) == len(names):
+            yield number, dict(zip(names, fields, strict=True))
+        elif ragged == "skip":
+            skipped.append(number)
+        else:
+            raise UserError(
+                f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}; "
+                "data.source.ragged=skip leaves such lines out"
+            )
+    if skipped:
+        what = f"{len(skipped):,} without {len(names)} columns, the first at line {skipped[0]}"
+        print(f"{path}: lines left out: {what}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 import regex
 
+from seqjax.data import glue
 from seqjax.data.sources import Source
 from seqjax.errors import UserError
 from seqjax.evaluation.texts import UNSPACED
@@ -130,6 +131,8 @@ def _canonical(source: Source, objective: Any, record: dict[str, Any]) -> dict[s
     """Returns a record whose text and pair have these keys, a text of several columns joined as in training."""
     columns = source.joined.get("text", (source.text,))
     out = dict(record)
+    if source.train.startswith("glue:") and (own := glue.columns(list(record))):
+        out |= {"text": record[own[0]]} | ({"pair": record[own[1]]} if own[1] else {})
     if all(isinstance(record.get(column), str) for column in columns):
         out["text"] = " ".join(record[column] for column in columns)
     out |= {"pair": record[source.pair]} if source.pair in record else {}
