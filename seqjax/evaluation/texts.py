@@ -76,7 +76,7 @@ def say(
     """
     room, new = objective.widest(length)
     ends = tokenizer.source
-    sources = [objective.asked(ids[: room - 1], ends) for ids in ends.encode_batch(list(texts))]
+    sources = [objective.asked(objective.source(ids, length), ends) for ids in ends.encode_batch(list(texts))]
     room += len(objective.asked([], ends)) - 1
     options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size}
     said: dict[int, str] = {}

@@ -28,6 +28,7 @@ class Continuation(Answering):
 
     prefix: bool = False  # the source is read both ways
     ratio: float = 1.0  # places of the target for each of the source
+    loses: str = "end"  # which side of a source that is too long is cut; "start" loses older turns of a dialogue
     label_smoothing: float = 0.0
     z_loss: float = 0.0
     chunk: int = 0  # places whose logits are in memory at a time (0: all), see `losses.token_scores`

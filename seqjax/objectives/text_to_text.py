@@ -32,6 +32,7 @@ class TextToText(Answering):
     sources: ClassVar[bool] = True
 
     ratio: float = 1.0  # places of the target for each of the source
+    loses: str = "end"  # which side of a source that is too long is cut; "start" loses older turns of a dialogue
     label_smoothing: float = 0.0
     z_loss: float = 0.0
     chunk: int = 0  # places whose logits are in memory at a time (0: all), see `losses.token_scores`
