@@ -22,7 +22,7 @@ HARDWARE = "2 CPU cores"
 
 
 def experiment() -> Experiment:
-    """Three epochs; as SST-2 otherwise."""
+    """Three epochs of 120 updates (a few fewer where dev_ids.tsv is there); as SST-2 otherwise."""
     return derive(
         sst2_bert.experiment(),
         name="glue_mrpc",
@@ -30,8 +30,8 @@ def experiment() -> Experiment:
             "source": Source("glue:glue_data/MRPC"),
             "length": 112, "buckets": (48, 64, 80),
         },
-        optimizer={"warmup": 34},
-        run={"steps": 345, "eval_every": 115},
+        optimizer={"warmup": 36},
+        run={"steps": 360, "eval_every": 120},
     )  # fmt: skip
 
 
