@@ -33,12 +33,13 @@ def predict_texts(
     out: str | None,
     encoding: str,
     threshold: float | None,
-    among: str | None,
+    among: str | None = None,
 ) -> Result:
     """Predicts of each --text, or of each record of --file; with --out as JSON lines into a new file, in order.
 
     A file is read as it is predicted of, and before that once to find what is wrong with it (not where it is a pipe).
     See `_texts` for what it may hold. A blank line has a result without a prediction, so that lines stay side by side.
+    Without --out the results of a file are in the list that is returned once the lines that show them have been read.
     What is written to --out is there line by line as it is predicted; the file takes its name when all of it is.
     """
     if (text is None) == (file is None):
@@ -70,7 +71,8 @@ def predict_texts(
     found = predict_asked(experiment, params, tokenizer, asked(source, objective, texts()), candidates)
     if out is None:
         results: list[dict[str, Any]] = []
-        return results, _shown(_watched(found, total, not sys.stdout.isatty()), results)
+        shown = _shown(_watched(found, total, not sys.stdout.isatty()), results)
+        return results, "\n".join(shown) if file is None else shown
     partial, count = Path(f"{out}.partial"), 0
     with open(partial, "w", encoding="utf-8") as written:
         for each in _watched(found, total, True):
