@@ -50,6 +50,8 @@ def _call(arguments: list[str] | None) -> int:
     say_choices()
     try:
         result, text = commands.COMMANDS[command](**options)
+        for line in ([text] if text else []) if isinstance(text, str) else text:  # which comes line by line
+            print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
     except (UserError, Diverged, OSError) as error:
         if isinstance(error, OSError) and error.errno not in FILES:
             raise
@@ -57,8 +59,6 @@ def _call(arguments: list[str] | None) -> int:
         if as_json:
             print(json.dumps({"error": str(error)}))
         return 1 if isinstance(error, Diverged) else 2
-    if text:
-        print(text, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print(json.dumps(result))
     return INTERRUPTED if isinstance(result, dict) and result.get("status") == "interrupted" else 0

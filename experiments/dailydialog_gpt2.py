@@ -8,7 +8,7 @@ Departs:   turns stand on lines of their own; the end token stands between the d
 Command:   python launch.py import CHECKPOINT gpt2; python launch.py train dailydialog_gpt2 --run dialogue, where
            train.json, validation.json and test.json are; python launch.py eval dialogue --split test
 Data:      76,052 / 7,069 / 6,740 turns that follow others, of 11,118 / 1,000 / 1,000 dialogues. A dialogue longer
-           than its part of the row loses its end, so the row is long
+           than its part of the row loses its oldest turns
 Hardware:  1 x TPU v5e
 Expected:  -
 """
@@ -31,7 +31,7 @@ def experiment() -> Experiment:
             "source": Source("dialogues:train.json", "dialogues:validation.json", "dialogues:test.json"), "length": 640,
             "buckets": (64, 128, 256, 384),
         },
-        objective={"ratio": 0.25, "beams": 1, "references": False},
+        objective={"ratio": 0.25, "loses": "start", "beams": 1, "references": False},
         run={"steps": 14_259, "eval_every": 4753},
     )  # fmt: skip
 

@@ -3,11 +3,10 @@
 """Is it English? Linguistic acceptability (CoLA of GLUE) by a pretrained BERT, fine-tuned.
 
 Paper:     Warstadt et al. 2019 (arXiv:1805.12471); GLUE (Wang et al. 2019, arXiv:1804.07461), table 5
-Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_cola --run cola, where train.tsv and
-           dev.tsv of CoLA are; python launch.py eval cola
+Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_cola --run cola, where GLUE's folder
+           glue_data/CoLA is (or with data=glue:DIR); python launch.py eval cola
 Data:      8,551 / 1,043 sentences; the labels of the test split are not public; by TFDS
-           with data.source.train=tfds:glue/cola data.source.validation= data.source.text=sentence
-           data.source.label=label
+           with data.source.train=tfds:glue/cola data.source.text=sentence
 Hardware:  2 CPU cores
 Expected:  Matthews correlation 60.5 with BERT-large (Devlin et al. 2019, table 1); a small model is far below
 """
@@ -27,7 +26,7 @@ def experiment() -> Experiment:
         sst2_bert.experiment(),
         name="glue_cola",
         data={
-            "source": Source("tsv:train.tsv", "tsv:dev.tsv", header=False, label="1", text="3"),
+            "source": Source("glue:glue_data/CoLA"),
             "length": 48, "buckets": (12, 16, 24),
         },
         run={"steps": 800, "eval_every": 160, "metric": "mcc"},

@@ -5,7 +5,7 @@
 Paper:     Rajpurkar et al. 2016 (arXiv:1606.05250); GLUE (Wang et al. 2019, arXiv:1804.07461), table 1
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_qnli --run qnli; python launch.py eval
            qnli
-Data:      104,743 / 5,463 pairs by TFDS; the labels of the test split are not public
+Data:      104,743 / 5,463 pairs by TFDS, or with data=glue:DIR from GLUE's folder; test has no public labels
 Hardware:  1 x TPU v5e
 Expected:  accuracy 92.7 with BERT-large (Devlin et al. 2019, table 1)
 """

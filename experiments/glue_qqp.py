@@ -6,7 +6,7 @@ Paper:     Iyer et al. 2017, "First Quora dataset release: question pairs"; GLUE
            arXiv:1804.07461), table 1
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_qqp --run qqp; python launch.py eval
            qqp
-Data:      363,846 / 40,430 pairs by TFDS; the labels of the test split are not public
+Data:      363,846 / 40,430 pairs by TFDS, or with data=glue:DIR from GLUE's folder; test has no public labels
 Hardware:  1 x TPU v5e
 Expected:  F1 72.1 on the test server with BERT-large (Devlin et al. 2019, table 1)
 """

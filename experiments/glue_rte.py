@@ -3,10 +3,10 @@
 """Does one text follow from another? Entailment (RTE of GLUE) by a pretrained BERT, fine-tuned.
 
 Paper:     GLUE (Wang et al. 2019, arXiv:1804.07461), table 5
-Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_rte --run rte, where train.tsv and
-           dev.tsv of RTE are; python launch.py eval rte
+Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_rte --run rte, where GLUE's folder
+           glue_data/RTE is (or with data=glue:DIR); python launch.py eval rte
 Data:      2,490 / 277 pairs; the labels of the test split are not public; by TFDS with
-           data.source.train=tfds:glue/rte data.source.validation=
+           data.source.train=tfds:glue/rte data.source.text=sentence1 data.source.pair=sentence2
 Hardware:  2 CPU cores
 Expected:  accuracy 70.1 with BERT-large (Devlin et al. 2019, table 1)
 """
@@ -26,7 +26,7 @@ def experiment() -> Experiment:
         sst2_bert.experiment(),
         name="glue_rte",
         data={
-            "source": Source("tsv:train.tsv", "tsv:dev.tsv", text="sentence1", pair="sentence2"),
+            "source": Source("glue:glue_data/RTE"),
             "length": 160, "buckets": (48, 64, 96),
         },
         optimizer={"warmup": 40},

@@ -5,7 +5,8 @@
 Paper:     Socher et al. 2013; GLUE (Wang et al. 2019, arXiv:1804.07461), table 1
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_sst2 --run sst2; python launch.py eval
            sst2
-Data:      67,349 / 872 texts by TFDS; the labels of the test split are not public. `sst2_bert` has whole sentences only
+Data:      67,349 / 872 texts by TFDS, or with data=glue:DIR from GLUE's folder; test has no public
+           labels. `sst2_bert` has whole sentences only
 Hardware:  1 x TPU v5e
 Expected:  accuracy 94.9 with BERT-large (Devlin et al. 2019, table 1)
 """

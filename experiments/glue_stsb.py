@@ -5,7 +5,7 @@
 Paper:     Cer et al. 2017 (arXiv:1708.00055); GLUE (Wang et al. 2019, arXiv:1804.07461), table 1
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_stsb --run stsb; python launch.py eval
            stsb
-Data:      5,749 / 1,500 pairs by TFDS; the labels of the test split are not public
+Data:      5,749 / 1,500 pairs by TFDS, or with data=glue:DIR from GLUE's folder; test has no public labels
 Hardware:  2 CPU cores
 Expected:  Spearman 86.5 on the test server with BERT-large (Devlin et al. 2019, table 1)
 """

@@ -5,7 +5,7 @@
 Paper:     Levesque et al. 2012, "The Winograd schema challenge"; GLUE (Wang et al. 2019, arXiv:1804.07461), table 1
 Command:   python launch.py import CHECKPOINT bert; python launch.py train glue_wnli --run wnli; python launch.py eval
            wnli
-Data:      635 / 71 pairs by TFDS; the labels of the test split are not public
+Data:      635 / 71 pairs by TFDS, or with data=glue:DIR from GLUE's folder; test has no public labels
 Hardware:  2 CPU cores
 Expected:  no better than 65.1 on the test server, the commonest class: pairs of the validation split are those of
            train with the other label, so Devlin et al. 2019 left the task out

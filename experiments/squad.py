@@ -6,7 +6,8 @@ Paper:     BERT (Devlin et al. 2019, arXiv:1810.04805), section 4.2 and table 2:
 Departs:   rows are as wide as their window needs; start and end have their softmax over paragraph and first token only
 Command:   python launch.py import CHECKPOINT bert; python launch.py train squad --run squad, where train-v1.1.json and
            dev-v1.1.json are; python launch.py eval squad
-           or data=tfds:squad data.source.text=question data.source.pair=context
+           or with data.source.train=tfds:squad data.source.validation= data.source.text=question
+           data.source.pair=context
 Data:      87,599 / 10,570 questions; windows of 384 tokens that share 128
 Hardware:  1 x TPU v5e
 Expected:  EM 80.8, F1 88.5 on validation with BERT-base

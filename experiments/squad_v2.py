@@ -6,7 +6,8 @@ Paper:     BERT (Devlin et al. 2019, arXiv:1810.04805), section 4.3 and table 3:
 Departs:   rows are as wide as their window needs; start and end have their softmax over paragraph and first token only
 Command:   python launch.py import CHECKPOINT bert; python launch.py train squad_v2 --run squad_v2, where
            train-v2.0.json and dev-v2.0.json are; python launch.py eval squad_v2
-           or data=tfds:squad/v2.0 data.source.text=question data.source.pair=context
+           or with data.source.train=tfds:squad/v2.0 data.source.validation= data.source.text=question
+           data.source.pair=context
 Data:      130,319 / 11,873 questions; windows of 384 tokens that share 128; the threshold of no answer is tuned on
            validation: `eval` names it, `predict --threshold` takes it
 Hardware:  1 x TPU v5e

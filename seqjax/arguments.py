@@ -80,8 +80,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     predict.add_argument("--text", action="append", metavar="TEXT", help="one text, or a pair with a tab between")
     predict.add_argument(
-        "--file", metavar="FILE", help="a text or a pair on each line, or .jsonl with question and context; .gz too"
+        "--file", metavar="FILE", help="a text or a pair on each line, or .jsonl, .tsv, .csv, .conll; .gz too"
     )
+    predict.add_argument("--among", metavar="FILE", help="of retrieval: find the most alike of this file's lines")
     predict.add_argument("--out", metavar="FILE", help="write JSON lines here instead of showing them")
     predict.add_argument(
         "--threshold", type=float, metavar="T", help="answer where the best span scores T above none (objective's)"

@@ -34,6 +34,7 @@ from experiments import (
     weibo_ner,
 )
 from seqjax.config import derive
+from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
 from seqjax.training.environment import take_huge_pages
 
@@ -76,6 +77,29 @@ def chnsenticorp_lstm() -> Experiment:
     )
 
 
+def mrpc() -> Experiment:
+    """The original files, the end of the first held out."""
+    source = Source(
+        "tsv:msr_paraphrase_train.txt", test="tsv:msr_paraphrase_test.txt", label="Quality", text="#1 String",
+        pair="#2 String",
+    )  # fmt: skip
+    return derive(glue_mrpc.experiment(), data={"source": source})
+
+
+def rte() -> Experiment:
+    """GLUE's files by name, as the end of train is held out here."""
+    return derive(
+        glue_rte.experiment(),
+        data={"source": Source("tsv:train.tsv", "tsv:dev.tsv", text="sentence1", pair="sentence2")},
+    )
+
+
+def cola() -> Experiment:
+    """GLUE's files by name, as the end of train is held out here."""
+    source = Source("tsv:train.tsv", "tsv:dev.tsv", header=False, label="1", text="3")
+    return derive(glue_cola.experiment(), data={"source": source})
+
+
 TASKS = {
     "sst2": Tuned(sst2_bert.experiment, "sst2_sentences", ACCURACY),
     "conll": Tuned(conll2003_bert.experiment, "conll2003", ENTITIES),
@@ -85,10 +109,10 @@ TASKS = {
         semeval_relation.experiment, "semeval2010_task8", {"relation F1": lambda report: report["relation_f1"]}
     ),
     "mrpc": Tuned(
-        glue_mrpc.experiment, "mrpc", {**ACCURACY, "F1": lambda report: report["per_class"]["1"]["f1"]}
+        mrpc, "mrpc", {**ACCURACY, "F1": lambda report: report["per_class"]["1"]["f1"]}
     ),
-    "rte": Tuned(glue_rte.experiment, "rte", ACCURACY, unlabelled=True),
-    "cola": Tuned(glue_cola.experiment, "cola", {"Matthews": lambda report: report["mcc"]}, unlabelled=True),
+    "rte": Tuned(rte, "rte", ACCURACY, unlabelled=True),
+    "cola": Tuned(cola, "cola", {"Matthews": lambda report: report["mcc"]}, unlabelled=True),
     "weibo_lstm": Tuned(weibo_lstm, "weibo_ner", ENTITIES, scratch=True),
     "chnsenticorp_lstm": Tuned(chnsenticorp_lstm, "chnsenticorp", ACCURACY, scratch=True),
 }  # fmt: skip

@@ -1,8 +1,8 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What `launch.py` calls: each command takes its options and returns (result as JSON values, text to print)."""
+"""What `launch.py` calls: each command takes its options and returns (a result for JSON, text or lines to print)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seqjax.commands.ahead import compile_ahead
@@ -15,7 +15,7 @@ from seqjax.commands.runs import evaluate, generate, train
 from seqjax.commands.submit import submit
 from seqjax.commands.sweep import sweep
 
-COMMANDS: dict[str, Callable[..., tuple[Any, str]]] = {
+COMMANDS: dict[str, Callable[..., tuple[Any, str | Iterator[str]]]] = {
     "list": list_experiments,
     "show": show,
     "check": check,

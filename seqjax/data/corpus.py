@@ -149,15 +149,15 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
     """Returns texts that have no labels as a corpus in memory; the class or tag of each word is the first.
 
     Args:
-      texts: all of them texts or all of them pairs; for `reads` "tags" words between spaces, for "choices" a text and
-        its choices, for "answers" a question and its context.
+      texts: all of them texts or all of them pairs; for `reads` "tags" the words, for "choices" a text and its choices,
+        for "answers" a question and its context.
       tokenizer: by what.
       reads: as for `tokenise`.
     """
     choices = len(texts[0]) - 1 if reads == "choices" else 1
     if reads == "choices":
         texts = [(text[0], choice) for text in texts for choice in text[1:]]
-    pair = not isinstance(texts[0], str)
+    pair = reads != "tags" and not isinstance(texts[0], str)
     tags = answers = spans = entities = None
     if reads == "relation":
         names = [f"text {number}" for number in range(1, len(texts) + 1)]
@@ -168,7 +168,7 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
         documents, firsts, found = _asked(tokenizer, [text[0] for text in texts], [text[1] for text in texts])
         answers, spans = np.full((len(texts), 2), NO_ANSWER, np.int32), np.concatenate(found)
     elif reads == "tags":
-        pieces = [_begun_words(tokenizer, str(text).split()) for text in texts]
+        pieces = [_begun_words(tokenizer, list(text)) for text in texts]
         documents = [ids for ids, _ in pieces]
         tags = np.minimum(np.concatenate([[*words, -1] for _, words in pieces]), 0).astype(np.int32)
         firsts = [len(ids) for ids in documents]

@@ -41,7 +41,7 @@ def dialogue_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]
 def _dialogues(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the objects of a list, or of lines."""
     if not text.lstrip().startswith("["):
-        yield from json_rows(path, text)
+        yield from json_rows(path, text.split("\n"))
         return
     try:
         found = json.loads(text)

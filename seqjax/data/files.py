@@ -5,21 +5,34 @@
 Whatever is wrong with a line is said in one line, "FILE:LINE: expected ..., found ...".
 """
 
+import codecs
+import contextlib
 import csv
 import glob
 import gzip
 import io
+import itertools
 import json
 import os
 import re
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqjax.errors import UserError
 
+LONGEST = 2**31 - 1  # characters of a field
+SEEN = 1000  # first characters of a file that are looked at
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # which begins as that of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+)
 Row = tuple[int, dict[str, Any]]  # line number (from 1) and the columns as the file names them
 
 
@@ -57,25 +70,82 @@ def read_text(path: Path, encoding: str) -> str:
     Raises:
       UserError: the file cannot be read or is not in this encoding.
     """
-    try:
+    with _readable(path, encoding):
         data = path.read_bytes()
         if path.suffix == ".gz":
             data = gzip.decompress(data)
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        found = f"found byte 0x{error.object[error.start]:02x} at byte {error.start}"
-        raise UserError(
-            f"{path}:{line}: expected {encoding} text, {found}; "
-            "if the file is in another encoding say so, for example data.source.encoding=latin-1"
-        ) from None
+        encoding, skipped = _marked(data[:4], encoding)
+        try:
+            text = data[skipped:].decode(encoding)
+        except UnicodeDecodeError as error:
+            place = skipped + error.start
+            line = data.count(b"\n", 0, place) + 1
+            raise _strange(path, line, encoding, data[place], f"at byte {place}") from None
+    _check_zeros(path, text[:SEEN])
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def lines(path: Path, encoding: str) -> Iterator[str]:
+    """Yields the lines of a file, without their ends, as they are asked for; otherwise and with errors as `read_text`.
+
+    A file may be what another program writes (a pipe), which is read once.
+    """
+    with _readable(path, encoding), open(path, "rb") as raw:
+        data: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        buffered = io.BufferedReader(data)
+        encoding, skipped = _marked(buffered.peek(4)[:4], encoding)
+        buffered.read(skipped)
+        # A byte that is no text becomes a lone surrogate, which then names its line.
+        stream = io.TextIOWrapper(buffered, encoding, errors="surrogateescape", newline="\n")
+        number = 0
+        try:
+            for number, line in enumerate(stream, 1):
+                if found := re.search("[\udc80-\udcff]", line):
+                    raise _strange(path, number, encoding, ord(found[0]) - 0xDC00, f"after {found.start()} characters")
+                if number == 1:
+                    _check_zeros(path, line[:SEEN])
+                yield line.removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:  # where no byte stands for itself, as in UTF-16
+            raise _strange(path, number + 1, encoding, error.object[error.start], "or soon after") from None
+
+
+@contextlib.contextmanager
+def _readable(path: Path, encoding: str) -> Iterator[None]:
+    """Says in one line why a file cannot be read."""
+    try:
+        codecs.lookup(encoding)
+        yield
     except LookupError:
         raise UserError(f"unknown encoding '{encoding}'; try utf-8 or latin-1") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{path}:1: expected gzip data, found {error}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def _marked(head: bytes, encoding: str) -> tuple[str, int]:
+    """Returns the encoding of a file that begins with these bytes, and how many are a byte-order mark to be skipped.
+
+    A mark of UTF-16 or UTF-32 says what the file is; that of UTF-8 stands, by mistake, before other encodings too.
+    """
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return (encoding if name == "utf-8" else name), len(mark)
+    return encoding, 0
+
+
+def _check_zeros(path: Path, text: str) -> None:
+    """Raises UserError where every other character is a zero: UTF-16 without its mark, read as something else."""
+    if text.count("\0") * 3 > len(text):
+        name = "utf-16-be" if text.startswith("\0") else "utf-16-le"
+        raise UserError(f"{path}:1: expected text, found zero bytes; if it is UTF-16 set data.source.encoding={name}")
+
+
+def _strange(path: Path, line: int, encoding: str, byte: int, where: str) -> UserError:
+    return UserError(
+        f"{path}:{line}: expected {encoding} text, found byte 0x{byte:02x} {where}; "
+        "if the file is in another encoding say so, for example data.source.encoding=latin-1 (predict: --encoding)"
+    )
 
 
 @dataclass(frozen=True)
@@ -150,9 +220,9 @@ def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, st
     return [{"text": text, "pair": pair} for text, pair in zip(texts, pairs, strict=True) if text.strip()]
 
 
-def json_rows(path: Path, text: str) -> Iterator[Row]:
+def json_rows(path: Path, lines: Iterable[str]) -> Iterator[Row]:
     """Yields the object on each line that is not blank."""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -167,20 +237,27 @@ def json_rows(path: Path, text: str) -> Iterator[Row]:
         yield number, value
 
 
-def tsv_rows(path: Path, text: str, header: bool) -> Iterator[Row]:
-    """Yields the tab-separated columns of each line that is not empty. A quote is a character like any other."""
-    lines = ((number, line.split("\t")) for number, line in enumerate(text.split("\n"), 1) if line)
-    yield from _columns(path, lines, header)
+def tsv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse") -> Iterator[Row]:
+    """Yields the tab-separated columns of each line that is not empty. A quote is a character like any other.
+
+    A line with other columns than the first is ragged: "refuse" raises UserError, "skip" leaves it out and says on
+    stderr how many there were.
+    """
+    rows = ((number, line.split("\t")) for number, line in enumerate(lines, 1) if line)
+    yield from _columns(path, rows, header, ragged)
 
 
-def csv_rows(path: Path, text: str, header: bool) -> Iterator[Row]:
-    """Yields the comma-separated columns of each row; a quoted field may hold commas, quotes and line ends."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def csv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse") -> Iterator[Row]:
+    """Yields the comma-separated columns of each row; a quoted field may hold commas, quotes and line ends.
 
-    def lines() -> Iterator[tuple[int, list[str]]]:
+    Here lines have their ends; `ragged` is as for `tsv_rows`.
+    """
+    reader = csv.reader(lines, strict=True)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
         while True:
             number = reader.line_num + 1
-            limit = csv.field_size_limit(max(len(text), 1))  # the default would refuse a text of 128 kB
+            limit = csv.field_size_limit(LONGEST)  # the default would refuse a text of 128 kB
             try:
                 row = next(reader)
             except StopIteration:
@@ -192,34 +269,35 @@ def csv_rows(path: Path, text: str, header: bool) -> Iterator[Row]:
             if row:
                 yield number, row
 
-    yield from _columns(path, lines(), header)
+    yield from _columns(path, rows(), header, ragged)
 
 
-def conll_rows(path: Path, text: str, words: int, tags: int) -> Iterator[Row]:
+def conll_rows(path: Path, lines: Iterable[str], words: int, tags: int | None) -> Iterator[Row]:
     """Yields sentences, which blank lines end; columns `words` and `tags` (from 0; -1 is the last) of each line.
+
+    Without `tags` (None) a line may be a word alone.
 
     Columns stand between tabs where a line has one, else between spaces. -DOCSTART- lines are left out.
     """
     first = 1
     sentence: list[str] = []
     labels: list[str] = []
-    for number, line in enumerate([*text.split("\n"), ""], 1):
+    for number, line in enumerate(itertools.chain(lines, [""]), 1):
         if not line.strip():
             if sentence:
-                yield first, {"words": sentence, "tags": labels}
+                yield first, {"words": sentence} | ({} if tags is None else {"tags": labels})
             sentence, labels = [], []
             continue
         columns = line.rstrip("\t").split("\t") if "\t" in line else [part for part in line.split(" ") if part]
         if columns[0] == "-DOCSTART-":
             continue
-        need = max(2, words + 1, tags + 1)
+        need = max(1, words + 1) if tags is None else max(2, words + 1, tags + 1)
         if len(columns) < need:
-            raise UserError(
-                f"{path}:{number}: expected a word and its tag in {need} or more columns, found {line!r:.60}"
-            )
+            what = "a word" if tags is None else "a word and its tag"
+            raise UserError(f"{path}:{number}: expected {what} in {need} or more columns, found {line!r:.60}")
         first = number if not sentence else first
         sentence.append(columns[words].strip())
-        labels.append(columns[tags].strip())
+        labels += [] if tags is None else [columns[tags].strip()]
 
 
 def unplaced(path: Path, number: int, words: list[str]) -> list[str]:
@@ -229,8 +307,9 @@ def unplaced(path: Path, number: int, words: list[str]) -> list[str]:
     return [word[:-1] for word in words]
 
 
-def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool) -> Iterator[Row]:
+def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool, ragged: str) -> Iterator[Row]:
     names: list[str] = []
+    skipped: list[int] = []
     for number, fields in lines:
         if not names:
             names = [name.strip() for name in fields] if header else [str(i) for i in range(len(fields))]
@@ -241,6 +320,15 @@ def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool) -
                 )
             if header:
                 continue
-        if len(fields) != len(names):
-            raise UserError(f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}")
-        yield number, dict(zip(names, fields, strict=True))
+        if len(fields) == len(names):
+            yield number, dict(zip(names, fields, strict=True))
+        elif ragged == "skip":
+            skipped.append(number)
+        else:
+            raise UserError(
+                f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}; "
+                "data.source.ragged=skip leaves such lines out"
+            )
+    if skipped:
+        what = f"{len(skipped):,} without {len(names)} columns, the first at line {skipped[0]}"
+        print(f"{path}: lines left out: {what}", file=sys.stderr)

@@ -38,6 +38,27 @@ class Task:
         if self.step < 0:
             raise UserError(f"data.source.task.step={self.step} must be at least 0")
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the template asks for: text and pair first, then the others as they stand in it."""
+        found = dict.fromkeys(COLUMN.findall(self.template))
+        return tuple(sorted(found, key=lambda name: ("text", "pair", name).index(name)))
+
+    def ask(self, record: Record, where: str) -> str:
+        """Returns the template with a record's columns in it.
+
+        Raises:
+          UserError: the record, which `where` names, has no such text.
+        """
+
+        def column(match: re.Match[str]) -> str:
+            if not isinstance(record.get(match[1]), str):
+                has = ", ".join(name for name, value in record.items() if isinstance(value, str))
+                raise UserError(f"{where} has no text '{match[1]}' (it has {has}), which data.source.task asks for")
+            return str(record[match[1]])
+
+        return COLUMN.sub(column, self.template)
+
 
 @dataclass(frozen=True)
 class Phrased:
@@ -61,16 +82,7 @@ class Phrased:
 
     def __getitem__(self, index: int) -> Record:
         record = self.records[index]
-
-        def column(match: re.Match[str]) -> str:
-            if not isinstance(record.get(match[1]), str):
-                has = ", ".join(name for name, value in record.items() if isinstance(value, str))
-                raise UserError(
-                    f"record {index + 1} has no text '{match[1]}' (it has {has}), which data.source.task asks for"
-                )
-            return str(record[match[1]])
-
-        return record | {"text": COLUMN.sub(column, self.task.template), "pair": self._answer(record, index)}
+        return record | {"text": self.task.ask(record, f"record {index + 1}"), "pair": self._answer(record, index)}
 
     def __iter__(self) -> Iterator[Record]:
         return (self[index] for index in range(len(self)))

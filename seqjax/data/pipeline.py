@@ -151,7 +151,7 @@ class Dataset:
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")
-        rows = dataclasses.replace(rows, parts=objective.parts)
+        rows = dataclasses.replace(rows, parts=objective.parts, late=objective.late)
         if split == "train" and data.layout == "bucket":
             rows = dataclasses.replace(rows, widths=widened(rows.widths, self._batch_rows(rows)))
         return rows

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from seqjax.errors import UserError
+from seqjax.tags import convert
 
 Record = dict[str, Any]
 
@@ -95,6 +96,46 @@ class Joined:
         if strange := next((text for text in texts if not isinstance(text, str)), None):
             raise UserError(f"record {index + 1}: expected texts for the {key}, found {strange!r:.60}")
         return texts if key == "choices" else " ".join(texts)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Records whose label is cut before `coarse` and whose tags are of another `scheme`, where these are not empty."""
+
+    records: Records
+    coarse: str
+    scheme: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the records and with the settings."""
+        return fingerprint([self.records.fingerprint, self.coarse, self.scheme])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of the records; of tags in another scheme none are declared."""
+        names = self.records.labels
+        return () if self.scheme else tuple(dict.fromkeys(self._label(name) for name in names))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> Record:
+        record = self.records[index]
+        if "label" in record:
+            record["label"] = self._label(record["label"])
+        if self.scheme and "tags" in record:
+            try:
+                record["tags"] = convert(record["tags"], self.scheme)
+            except UserError as error:
+                raise UserError(f"record {index + 1}: {error}; leave out data.source.scheme") from None
+        return record
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[index] for index in range(len(self)))
+
+    def _label(self, label: str) -> str:
+        return label.split(self.coarse)[0] if self.coarse else label
 
 
 def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()) -> Records:

@@ -37,6 +37,7 @@ class Rows:
         is farther from the edge.
       question: of questions with a context: most tokens of a question that stand before each window of its context.
       parts: of pairs: function from a row's width to the most tokens of either text; None where they share the room.
+      late: of pairs: a first text that is cut keeps its end.
     """
 
     corpus: Corpus
@@ -50,6 +51,7 @@ class Rows:
     overlap: int = 0
     question: int = 0
     parts: Callable[[int], tuple[int, int]] | None = None
+    late: bool = False
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -169,17 +171,17 @@ class Rows:
 
         Where they share the room the longer text is cut first until both fit (Devlin et al. 2019, code).
         """
-        begin, end = int(self.corpus.offsets[document]), int(self.corpus.offsets[document + 1]) - 1
-        first, second = int(self.corpus.first[document]), end - begin - int(self.corpus.first[document])
+        begin, first = int(self.corpus.offsets[document]), int(self.corpus.first[document])
+        middle, second = begin + first, int(self.corpus.offsets[document + 1]) - 1 - begin - first
         if self.parts is not None:
             first, second = (min(*pair) for pair in zip((first, second), self.parts(width), strict=True))
         while first + second > room:
             first, second = (first - 1, second) if first > second else (first, second - 1)
-        middle = begin + int(self.corpus.first[document])
+        begin = middle - first if self.late else begin
         a, b = self.corpus.tokens[begin : begin + first], self.corpus.tokens[middle : middle + second]
-        bos, eos = self.vocabulary.bos, self.vocabulary.eos
+        bos, eos = [self.vocabulary.bos], [self.vocabulary.eos]
         types = np.repeat([0, 1], [first + 2, second + 1])
-        return {"tokens": np.concatenate([[bos], a, [eos], b, [eos]]), "token_types": types}
+        return {"tokens": np.concatenate([bos, a, eos, b, eos]), "token_types": types}
 
 
 def lay_out(

@@ -12,35 +12,38 @@
     conll:GLOB                       a word and its tag on each line, a blank line after each sentence
     dialogues:GLOB                   turns of dialogues, each after all before it, as in DailyDialog's JSON
     parallel:FILE,FILE               line i of the first is a text, line i of the second its pair
+    glue:DIR                         the files of one task of GLUE as it distributes them; see seqjax.data.glue
     made:TASK/SIZE                   pairs made by a rule: addition, reversal, copy; see seqjax.data.made
 
 A GLOB may be several, between commas; files may be gzipped. After a source with named splits, "@SPLIT" chooses one, in
 TFDS slice syntax: `tfds:imdb_reviews@train[90%:]`. A notebook passes what it has in memory to `from_records`.
 """
 
-import json
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from seqjax.config import unknown
-from seqjax.data import files, questions
+from seqjax.data import files, glue, questions
+from seqjax.data.canonical import CANONICAL, canonical, default, each_pair
 from seqjax.data.dialogues import dialogue_rows
+from seqjax.data.heldout import hold_out
 from seqjax.data.noise import Noisy
 from seqjax.data.phrased import Phrased, Task
-from seqjax.data.records import Joined, Record, Records, fingerprint, from_records
+from seqjax.data.records import Converted, Joined, Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
-from seqjax.tags import SCHEMES, convert
+from seqjax.tags import SCHEMES
 
 __all__ = ["KINDS", "SPLITS", "Record", "Records", "Source", "from_records", "open_split"]
 
 SPLITS = ("train", "validation", "test")
 FILE_KINDS = ("text", "jsonl", "tsv", "csv", "labelled", "squad", "semeval", "conll", "dialogues", "parallel")
-KINDS = ("stdlib", "tfds", "made", *FILE_KINDS)
+KINDS = ("stdlib", "tfds", "made", "glue", *FILE_KINDS)
+RAGGED = ("refuse", "skip")
 UNITS = ("file", "paragraph", "line")
 BEFORE = {"validation": ("train",), "test": ("train", "validation")}  # what a split may have leaked from
-CANONICAL = ("text", "pair", "label", "words", "tags")
 
 
 @dataclass(frozen=True)
@@ -51,23 +54,26 @@ class Source:
       train: the spec of the training split (see above).
       validation: its spec; "" is the source's own split or, for files, held out of train.
       test: its spec; "" is the source's own split. Files have none of their own.
-      holdout: files only: the last fraction of the records (of the characters, where there is one) that is validation.
+      holdout: files only: the last fraction of the records (of the characters, where there is one) that is validation;
+        a class that only one part has is warned of.
       unit: text only: one record is a "file", a "paragraph" (blank lines between) or a "line".
       header: tsv and csv: the first line names the columns; else they are called "0", "1", ...
       encoding: of the files.
+      ragged: tsv, csv and glue: a line with more or fewer columns is an error ("refuse"), or is left out and counted on
+        stderr ("skip").
       text, pair, label, words, tags: the columns that hold these. A column that is not named otherwise may be missing,
-        except for the text of tsv, csv and jsonl records without words. For conll, words and tags may be numbers of
-        columns; by default the first and the last. A text may be of several columns, between commas here: they are
-        joined by spaces. A pair of several columns, or one that holds a list of texts, makes a record of each that is
-        there (jsonl, tsv and csv): references for one text, see `objective.references`.
+        except for the text of tsv, csv and jsonl records without words; those of glue are known. For conll, words and
+        tags may be numbers of columns; by default the first and the last. A text may be of several columns, between
+        commas here: they are joined by spaces. A pair of several columns, or one that holds a list of texts, makes a
+        record of each that is there (jsonl, tsv and csv): references for one text, see `objective.references`.
       choices: the columns that hold the texts to choose from, between commas; or one that holds a list of them.
-      coarse: files only: a label ends before this text: ":" makes "DESC" of "DESC:manner".
+      coarse: a label ends before this text: ":" makes "DESC" of "DESC:manner".
       noise: above 0 a text becomes the `pair` of a noisy version of itself, in which this share of the characters is
         changed: data to learn correction from.
       unseen: leave out of validation what stands word for word in train, and of test what does in either: leaks.
       task: said in words: makes a text that asks and a `pair` that answers of a record with a label.
       placed: conll only: a word ends with a digit, the character's place in its word, which is dropped (Weibo NER).
-      scheme: files only: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
+      scheme: tags are converted to this one, "iob1", "iob2" or "iobes"; "" leaves them as they are.
     """
 
     shorthand: ClassVar[str] = "train"
@@ -78,6 +84,7 @@ class Source:
     unit: str = "file"
     header: bool = True
     encoding: str = "utf-8"
+    ragged: str = "refuse"
     text: str = "text"
     pair: str = ""
     label: str = "label"
@@ -94,6 +101,8 @@ class Source:
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
             raise UserError(f"data.source.unit: {unknown('unit', self.unit, UNITS)}")
+        if self.ragged not in RAGGED:
+            raise UserError(f"data.source.ragged: {unknown('way', self.ragged, RAGGED)}")
         if self.scheme and self.scheme not in SCHEMES:
             raise UserError(f"data.source.scheme: {unknown('scheme', self.scheme, SCHEMES)}")
         if not 0 <= self.noise < 1:
@@ -116,7 +125,7 @@ class Source:
         }
 
 
-def open_split(source: Source, split: str) -> Records | Noisy | Joined | Phrased:
+def open_split(source: Source, split: str) -> Records | Converted | Noisy | Joined | Phrased:
     """Returns the records of "train", "validation" or "test" (for a source with named splits, also "train[:10%]").
 
     Raises:
@@ -124,6 +133,8 @@ def open_split(source: Source, split: str) -> Records | Noisy | Joined | Phrased
         that do not exist. The message is one line and names the file and the line.
     """
     records: Any = _open(source, split)
+    if source.coarse or source.scheme:
+        records = Converted(records, source.coarse, source.scheme)
     if source.joined:
         records = Joined(records, source.joined)
     if source.unseen and split in BEFORE:
@@ -150,11 +161,15 @@ def _open(source: Source, split: str) -> Records:
     own = {"validation": source.validation, "test": source.test}.get(name, "")
     spec = own or source.train
     kind, rest = _parse(spec)
+    if source.placed and kind != "conll":
+        raise UserError(f"data.source.placed is for conll files, not for {spec}; leave it out")
     if kind in FILE_KINDS:
         return _open_files(source, kind, rest, name if split in SPLITS else split, held_out=not own)
     rest, _, chosen = rest.partition("@")
+    if kind == "glue":
+        return _open_glue(source, rest, chosen or split)
     taken = [key for key in CANONICAL if key not in source.joined]
-    columns = {getattr(source, key): key for key in taken if getattr(source, key) not in ("", _default(key))}
+    columns = {getattr(source, key): key for key in taken if getattr(source, key) not in ("", default(source, key))}
     if kind == "stdlib":
         from seqjax.data import stdlib
 
@@ -175,7 +190,7 @@ def _parse(spec: str) -> tuple[str, str]:
     kind, colon, rest = spec.partition(":")
     if colon and kind in KINDS and kind != "stdlib" and rest:
         return kind, rest
-    examples = "write stdlib/docs, tfds:NAME or KIND:GLOB with KIND one of " + ", ".join(FILE_KINDS)
+    examples = "write stdlib/docs, tfds:NAME, glue:DIR or KIND:GLOB with KIND one of " + ", ".join(FILE_KINDS)
     if not colon or kind in KINDS:
         raise UserError(f"'{spec}' is not a data source; {examples}")
     raise UserError(f"'{spec}' is not a data source: {unknown('kind', kind, KINDS)}; {examples}")
@@ -193,8 +208,7 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
     if split == "validation" and held_out and not part:
         raise UserError("there is no validation split: data.source.holdout is 0 and data.source.validation is not set")
     paths = files.expand(patterns)
-    settings = {field.name: getattr(source, field.name) for field in fields(source) if field.name not in SPLITS}
-    identity = fingerprint([kind, files.identity(paths), settings, part])
+    identity = _identity(source, kind, paths, part)
     rows: Any
     if kind == "text" and source.unit == "file":
         rows = files.TextFiles(paths, source.encoding)
@@ -218,26 +232,33 @@ def _open_files(source: Source, kind: str, patterns: str, split: str, held_out: 
         rows = [row for path in paths for row in _rows(source, kind, path)]
     if not len(rows):
         raise UserError(f"{paths[0]}:1: expected at least one record, found none")
-    if source.coarse:
-        rows = [row | {"label": row["label"].split(source.coarse)[0]} if "label" in row else row for row in rows]
-    if source.scheme:
-        rows = [row | {"tags": convert(row["tags"], source.scheme)} if "tags" in row else row for row in rows]
     if part:
-        rows = _hold_out(rows, part, source, paths)
+        rows = hold_out(rows, part, source.holdout, source.coarse, source.encoding, paths)
     return Records(rows, identity)
 
 
-def _hold_out(rows: Any, part: str, source: Source, paths: list[Path]) -> Any:
-    """Returns the part "train" or "validation" of the rows of files that hold both."""
-    if len(rows) == 1:
-        raise UserError(
-            f"{paths[0]}: expected at least 2 records, one to hold out for validation, found 1; "
-            "set data.source.validation=... or data.source.holdout=0"
-        )
-    cut = min(len(rows) - 1, max(1, len(rows) - max(1, round(len(rows) * source.holdout))))
-    if isinstance(rows, files.TextFiles):
-        return files.TextFiles(paths[:cut] if part == "train" else paths[cut:], source.encoding)
-    return rows[:cut] if part == "train" else rows[cut:]
+def _open_glue(source: Source, folder: str, split: str) -> Records:
+    paths, found, both = glue.read(folder, split, source.encoding, source.ragged)
+    if not found:
+        raise UserError(f"{paths[0]}:1: expected at least one record, found none")
+    text, pair, label = glue.columns(list(found[0][1])) or ("text", "", "label")
+    if label not in found[0][1]:
+        raise UserError(f"{paths[0]} has no labels, which GLUE keeps to itself; score the validation split, or predict")
+    own = replace(
+        source,
+        text=text if source.text == default(source, "text") else source.text,
+        pair=source.pair or pair,
+        label=label if source.label == default(source, "label") else source.label,
+    )
+    rows = [canonical(own, paths[0], number, row) for number, row in found]
+    if both:
+        rows = hold_out(rows, split, source.holdout, source.coarse, source.encoding, paths)
+    return Records(rows, _identity(source, "glue", paths, split))
+
+
+def _identity(source: Source, kind: str, paths: list[Path], part: str) -> str:
+    settings = {field.name: getattr(source, field.name) for field in fields(source) if field.name not in SPLITS}
+    return fingerprint([kind, files.identity(paths), settings, part])
 
 
 def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
@@ -246,11 +267,11 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
     if kind == "text":
         found = files.text_rows(path, text, source.unit)
     elif kind == "jsonl":
-        found = files.json_rows(path, text)
+        found = files.json_rows(path, text.split("\n"))
     elif kind == "tsv":
-        found = files.tsv_rows(path, text, source.header)
+        found = files.tsv_rows(path, text.split("\n"), source.header, source.ragged)
     elif kind == "csv":
-        found = files.csv_rows(path, text, source.header)
+        found = files.csv_rows(path, io.StringIO(text, newline=""), source.header, source.ragged)
     elif kind == "labelled":
         found = files.labelled_rows(path, text)
     elif kind == "squad":
@@ -261,86 +282,21 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.semeval_rows(path, text)
     else:
         words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
-        sentences = files.conll_rows(path, text, words, tags)
+        sentences = files.conll_rows(path, text.split("\n"), words, tags)
         if source.placed:
             return [row | {"words": files.unplaced(path, number, row["words"])} for number, row in sentences]
         return [row for _, row in sentences]
     if kind == "text":
         return [row for _, row in found]
     return [
-        _canonical(source, path, number, each)
-        for number, row in found
-        for each in _each_pair(source, path, number, row)
+        canonical(source, path, number, each) for number, row in found for each in each_pair(source, path, number, row)
     ]
 
 
 def _conll_column(source: Source, key: str, position: int) -> int:
     value = getattr(source, key)
-    if value == _default(key):
+    if value == default(source, key):
         return position
     if not value.isdigit():
         raise UserError(f"data.source.{key}: expected the number of a column (from 0) for conll files, found '{value}'")
     return int(value)
-
-
-def _each_pair(source: Source, path: Path, number: int, row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns a row once for each text of its pair, where that is of several columns or a list of texts."""
-    name = source.pair or "pair"
-    columns = name.split(",")
-    if len(columns) > 1:
-        texts = [row[column] for column in columns if row.get(column) is not None]
-        row = {column: value for column, value in row.items() if column not in columns}
-    elif isinstance(row.get(name), list):
-        texts = row[name]
-    else:
-        return [row]
-    if not texts:
-        raise UserError(
-            f"{path}:{number}: expected a text for the pair in {' or '.join(columns)}, found none (it has "
-            f"{', '.join(row)}); choose with data.source.pair="
-        )
-    return [row | {name: text} for text in texts]
-
-
-def _canonical(source: Source, path: Path, number: int, row: dict[str, Any]) -> Record:
-    """Returns a row of named columns as a record; raises UserError where a column is missing or of another type."""
-    keys = [key for key in CANONICAL if key not in source.joined]
-    chosen = {key: getattr(source, key) or key for key in keys}
-    needed = [key for key in keys if getattr(source, key) != _default(key)]
-    if "text" in keys and "text" not in needed and chosen["words"] not in row:
-        needed.insert(0, "text")
-    for key in needed:
-        if chosen[key] not in row:
-            near = unknown("column", chosen[key], list(row))
-            raise UserError(
-                f"{path}:{number}: expected column '{chosen[key]}' for the {key}, found {', '.join(row)}; {near}; "
-                f"choose with data.source.{key}="
-            )
-    record = {name: value for name, value in row.items() if name not in chosen and name not in chosen.values()}
-    for key, column in chosen.items():
-        if row.get(column) is not None:
-            record[key] = _value(key, row[column], f"{path}:{number}")
-    if len(record.get("words", ())) != len(record.get("tags", record.get("words", ()))):
-        raise UserError(
-            f"{path}:{number}: expected one tag for each of the {len(record['words'])} words, "
-            f"found {len(record['tags'])}"
-        )
-    return record
-
-
-def _value(key: str, value: Any, where: str) -> Any:
-    if key in ("words", "tags"):
-        items = value.split() if isinstance(value, str) else value  # a column of a tsv or csv file
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise UserError(f"{where}: expected a list of texts for the {key}, found {json.dumps(value)[:60]}")
-        return items
-    if isinstance(value, str):
-        return value
-    # A label may be a number or a truth value, whose name is what JSON writes; a text may not.
-    if key == "label" and not isinstance(value, (list, dict)):
-        return json.dumps(value)
-    raise UserError(f"{where}: expected text for the {key}, found {json.dumps(value)[:60]}")
-
-
-def _default(key: str) -> str:
-    return {field.name: field.default for field in fields(Source)}[key]  # type: ignore[return-value]

@@ -11,110 +11,151 @@ import jax
 import numpy as np
 
 from seqjax.data.corpus import unlabelled
-from seqjax.data.marked import plain
 from seqjax.data.pipeline import Example, pad
 from seqjax.data.rows import Rows, lay_out
 from seqjax.errors import UserError
+from seqjax.evaluation.asked import Asked, Text, asked
+from seqjax.evaluation.embed import sentence_embeddings
 from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.texts import say
 from seqjax.experiment import Experiment
 from seqjax.objectives.answering import Answering
-from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.tags import entities, parts
 from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
 # Objectives of runs that can be asked.
-PREDICTED = Classification | Tagging | Regression | Answering | QuestionAnswering
-
-Text = str | tuple[str, ...]
+PREDICTED = Classification | Tagging | Regression | Answering | QuestionAnswering | InBatchNegatives
+NEAREST = 5
 
 
 def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Iterable[Text]) -> Iterator[dict[str, Any]]:
     """Yields what a model says of each text, in order; texts are read as they are needed.
 
     Args:
-      experiment: of the run, as `seqjax.load` gives it; its objective says what is predicted.
+      experiment: of the run, as `seqjax.load` gives it; its objective says what is predicted, and its data.source how
+        the training texts were made, of which columns and with which words around them.
       params: of the run.
       tokenizer: of the run.
-      texts: each one text, or a pair of two; of a tagging model words between spaces, of one that chooses a text and
-        its choices, of one that answers questions a question and its context, of one that says how two entities relate
-        a text with <e1> </e1> and <e2> </e2> around them.
+      texts: each one text, a tuple of its parts, or a dict of them by name; see `asked`. A tagging model reads words
+        between spaces (or {"words": [...]}), one that chooses a text and its choices, one that answers questions a
+        question and its context, one with a template what that asks for, one that says how two entities relate a text
+        with <e1> </e1> and <e2> </e2> around them.
 
     Yields:
       With "text" (and "pair" or "choices"): of a classifier, or a model that chooses, "label", "probability" and
       "probabilities" ({label: probability}); of a tagger "words", "tags" and, where the tags have a scheme, "entities"
-      ({"type", "text", "start", "stop"} in words); of a regression "number"; of text to text "answer"; of a model that
+      ({"type", "text", "start", "stop"} in words); of a regression "number"; of retrieval "vector", or of a pair
+      "similarity"; of text to text "answer", and with a template "asked", what it makes of the text; of a model that
       answers questions what `spans.choose` gives. "cut" is true where a text is longer than the model was trained to
       read; a tagger reads such a text in several parts, and so is a context read.
 
     Raises:
-      UserError: a run of another objective; texts and pairs beside each other, pairs for what reads none, a question
-        without a context, a text with nothing in it, or without the two entities that it is about.
+      UserError: a run of another objective, or what `asked` raises.
     """
-    objective = experiment.objective
+    numbered = ((f"text {number}", text) for number, text in enumerate(texts, start=1))
+    yield from predict_asked(
+        experiment, params, tokenizer, asked(experiment.data.source, experiment.objective, numbered)
+    )
+
+
+def check_asked(objective: Any) -> None:
+    """Raises UserError where runs of an objective cannot be asked."""
     if not isinstance(objective, PREDICTED):
         raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
+
+
+def predict_asked(
+    experiment: Experiment,
+    params: Params,
+    tokenizer: Any,
+    texts: Iterable[Asked],
+    among: Sequence[str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """As `predict`, of texts in the form of the training data, or blank lines, of which there is a bare "text".
+
+    Args:
+      experiment: of the run.
+      params: of the run.
+      tokenizer: of the run.
+      texts: see `asked`.
+      among: of retrieval: texts of which the most alike are found for each, as "nearest" ({"text", "similarity",
+        "number"} of NEAREST, the best first) instead of vectors.
+    """
+    objective = experiment.objective
+    check_asked(objective)
+    assert isinstance(objective, PREDICTED)
     model, size = objective.build(experiment.model), experiment.data.eval_batch
-    ask: Callable[[list[Text]], list[dict[str, Any]]]
+    ask: Callable[[list[Asked]], list[dict[str, Any]]]
     if isinstance(objective, Answering):
         ask = functools.partial(_answers, experiment, model, params, tokenizer)
+    elif isinstance(objective, InBatchNegatives):
+        ask = _towers(experiment, model, params, tokenizer, among)
     else:
         compute = objective.chances if isinstance(objective, Classification) else objective.predict
         compiled = jax.jit(functools.partial(compute, model.apply))
         answering = isinstance(objective, QuestionAnswering)
         ask = functools.partial(_spans if answering else _labels, experiment, compiled, params, tokenizer)
-    iterator = _checked(texts, objective)
+    iterator = iter(texts)
     while group := list(itertools.islice(iterator, TOGETHER * size)):
-        yield from ask(group)
+        asks = [text for text in group if text.read]
+        found = iter(ask(asks) if asks else [])
+        yield from (next(found) if text.read else text.given for text in group)
 
 
-def _shapes(objective: Any) -> dict[int, str]:
-    """Returns of how many parts a text may be, and what it is then."""
-    if isinstance(objective, QuestionAnswering):
-        return {2: "a question and its context"}
-    if isinstance(objective, MultipleChoice):
-        return {1 + len(objective.labels): f"a text and its {len(objective.labels)} choices"}
-    paired = isinstance(objective, Classification | Regression) and objective.reads != "relation"
-    pairs = {2: "a pair of texts, as the first is"} if paired else {}
-    return {1: "one text"} | pairs
-
-
-def _checked(texts: Iterable[Text], objective: Any) -> Iterator[Text]:
-    """Yields texts; raises UserError where one is not what the first is, has other parts than it may, or nothing."""
-    wanted = _shapes(objective)
-    for number, text in enumerate(texts, start=1):
-        count = 1 if isinstance(text, str) else len(text)
-        if number == 1 and count in wanted:
-            wanted = {count: wanted[count]}
-        if count not in wanted:
-            raise UserError(f"text {number}: expected {next(iter(wanted.values()))}, found {text!r:.60}")
-        if not all(part.strip() for part in ([text] if isinstance(text, str) else text)):
-            raise UserError(f"text {number}: expected text, found nothing")
-        if objective.reads == "relation":
-            plain(str(text), f"text {number}")
-        yield text
-
-
-def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any, texts: list[Text]) -> list[dict]:
+def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any, texts: list[Asked]) -> list[dict]:
     objective, data = experiment.objective, experiment.data
     assert isinstance(objective, Answering)
-    sources = [str(text) for text in texts]
+    sources = [str(text.read) for text in texts]
     said = say(model, objective, tokenizer, data.length, data.eval_batch, params, sources)
     room = objective.widest(data.length)[0]
     lengths = [len(ids) for ids in tokenizer.source.encode_batch(sources)]
     return [
-        {"text": text, "answer": answer, "cut": length >= room}
-        for text, answer, length in zip(sources, said, lengths, strict=True)
+        text.given | {"answer": answer, "cut": length >= room}
+        for text, answer, length in zip(texts, said, lengths, strict=True)
     ]
 
 
+def _towers(
+    experiment: Experiment, model: Any, params: Params, tokenizer: Any, among: Sequence[str] | None
+) -> Callable[[list[Asked]], list[dict[str, Any]]]:
+    """Returns what gives vectors of texts, or how alike pairs are, or which of other texts are most alike."""
+    objective, data = experiment.objective, experiment.data
+    assert isinstance(objective, InBatchNegatives)
+    vectors = functools.partial(
+        sentence_embeddings, model, params, tokenizer, pool=objective.pool, batch=data.eval_batch, length=data.length,
+        normalise=objective.similarity == "cosine",
+    )  # fmt: skip
+
+    candidates_ND = vectors(list(among)) if among else None
+
+    def ask(texts: list[Asked]) -> list[dict[str, Any]]:
+        parts = [(text.read,) if isinstance(text.read, str) else text.read for text in texts]
+        first_ND = vectors([part[0] for part in parts])
+        cut = [any(len(ids) > data.length - 2 for ids in tokenizer.encode_batch(list(part))) for part in parts]
+        if len(parts[0]) == 2:
+            alike = np.sum(first_ND * vectors([part[1] for part in parts]), axis=1)
+            found: list[dict[str, Any]] = [{"similarity": float(each)} for each in alike]
+        elif candidates_ND is None or among is None:
+            found = [{"vector": each.tolist()} for each in first_ND]
+        else:
+            found = [
+                {"nearest": [{"text": among[i], "similarity": float(row[i]), "number": int(i) + 1} for i in order]}
+                for row in first_ND @ candidates_ND.T
+                for order in [np.argsort(-row, kind="stable")[:NEAREST]]
+            ]
+        return [text.given | each | {"cut": long} for text, each, long in zip(texts, found, cut, strict=True)]
+
+    return ask
+
+
 def _labels(
-    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Text]
+    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Asked]
 ) -> list[dict[str, Any]]:
     objective, data = experiment.objective, experiment.data
     assert isinstance(objective, Classification | Tagging | Regression)
@@ -126,7 +167,8 @@ def _labels(
         said: list[list[int]] = [[] for _ in texts]
         for place in range(len(rows)):  # a sentence may take several
             said[rows.windows[place, 0]] += found[place].astype(int).tolist()
-        return [_tags(objective.labels, str(text), tags) for text, tags in zip(texts, said, strict=True)]
+        joint = "" if data.source.placed else " "
+        return [_tags(objective.labels, text, tags, joint) for text, tags in zip(texts, said, strict=True)]
     choices = rows.corpus.choices
     room = objective.row_length(data.length) // choices - (3 if rows.corpus.pair else 2)
     cut = np.any((rows.corpus.lengths > room).reshape(-1, choices), axis=1)
@@ -134,23 +176,23 @@ def _labels(
 
 
 def _spans(
-    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Text]
+    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Asked]
 ) -> list[dict[str, Any]]:
     objective = experiment.objective
     assert isinstance(objective, QuestionAnswering)
     rows = _rows(experiment, tokenizer, texts)
     logits = {place: out for place, _, out in _computed(experiment, compute, params, tokenizer, rows)}
-    found = answer_all(objective, rows, logits, [text[1] for text in texts])
+    found = answer_all(objective, rows, logits, [text.read[1] for text in texts])
     return [
-        {"question": text[0], "context": text[1]} | answer | {"cut": bool(length > rows.question)}
+        text.given | answer | {"cut": bool(length > rows.question)}
         for text, answer, length in zip(texts, found, rows.corpus.first, strict=True)
     ]
 
 
-def _rows(experiment: Experiment, tokenizer: Any, texts: list[Text]) -> Rows:
+def _rows(experiment: Experiment, tokenizer: Any, texts: list[Asked]) -> Rows:
     """Returns the rows of texts without labels, each as short as it may be."""
     objective, data = experiment.objective, experiment.data
-    corpus = unlabelled(texts, tokenizer, objective.reads)
+    corpus = unlabelled([text.read for text in texts], tokenizer, objective.reads)
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
     longest, *shorter = (objective.row_length(width) for width in (data.length, *buckets))
     layout = ("bucket", objective.framing, longest, 0, shorter)
@@ -169,23 +211,20 @@ def _computed(
         yield from zip(places, examples, out, strict=False)
 
 
-def _said(objective: Classification | Regression, text: Text, found: np.ndarray) -> dict[str, Any]:
-    named: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "pair": text[1]}
-    if isinstance(objective, MultipleChoice):
-        named = {"text": text[0], "choices": list(text[1:])}
+def _said(objective: Classification | Regression, text: Asked, found: np.ndarray) -> dict[str, Any]:
     if isinstance(objective, Regression):
-        return named | {"number": float(found)}
+        return text.given | {"number": float(found)}
     best = int(np.argmax(found))
     every = {label: float(chance) for label, chance in zip(objective.labels, found, strict=True)}
-    return named | {"label": objective.labels[best], "probability": float(found[best]), "probabilities": every}
+    return text.given | {"label": objective.labels[best], "probability": float(found[best]), "probabilities": every}
 
 
-def _tags(labels: Sequence[str], text: str, found: Sequence[int]) -> dict[str, Any]:
-    words, tags = text.split(), [labels[tag] for tag in found]
-    out: dict[str, Any] = {"text": text, "words": words, "tags": tags}
+def _tags(labels: Sequence[str], text: Asked, found: Sequence[int], joint: str) -> dict[str, Any]:
+    words, tags = list(text.read), [labels[tag] for tag in found]
+    out: dict[str, Any] = text.given | {"words": words, "tags": tags}
     if all(tag == "O" or "-" in tag for tag in labels) and all(parts(tag) for tag in labels):
         out["entities"] = [
-            {"type": kind, "text": " ".join(words[start:stop]), "start": start, "stop": stop}
+            {"type": kind, "text": joint.join(words[start:stop]), "start": start, "stop": stop}
             for start, stop, kind in entities(tags)
         ]
     return out

@@ -20,7 +20,10 @@ from seqjax.models.model import Model
 from seqjax.objectives.answering import WORDS, Answering
 from seqjax.types import Params
 
-ROUGE = ("rouge1", "rouge2", "rougeL")
+ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+STEMMED = 3  # letters of the longest word that is its own stem, as in rouge-score
+# Letters of scripts that put no spaces between words.
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 OTHER = "(other)"  # an answer that is no class
 NO_NUMBER = -1.0  # what an answer that is no number counts as, as in the code of Raffel et al.
 ROUND = 16  # the longest source of a batch is a multiple of so many tokens
@@ -82,7 +85,7 @@ def say(
     """
     room, new = objective.widest(length)
     ends = tokenizer.source
-    sources = [objective.asked(ids[: room - 1], ends) for ids in ends.encode_batch(list(texts))]
+    sources = [objective.asked(objective.source(ids, length), ends) for ids in ends.encode_batch(list(texts))]
     room += len(objective.asked([], ends)) - 1
     options: dict[str, Any] = {"end": tokenizer.eos, "size": tokenizer.size}
     said: dict[int, str] = {}
@@ -106,25 +109,27 @@ def say(
 def judged_report(objective: Answering, pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Returns scores of what `answers` gave, as the objective has them judged."""
     if objective.judged == "text":
-        return text_report(pairs, objective.bleu)
+        return text_report(pairs, objective.bleu, objective.stemmed)
     return parsed_report(pairs, objective.judged)
 
 
-def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[str, Any]:
+def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a", stemmed: bool = False) -> dict[str, Any]:
     """Returns scores of answers against gold, in percent.
 
     Args:
       pairs: {"gold", "predicted"} and perhaps "source" of each text; "gold" is a text or a list of references.
       tokenize: sacrebleu's tokenizer for BLEU: "13a", "intl", "zh", "char" or "none".
+      stemmed: ROUGE compares stems of English words (Porter 1980), as most reports of summaries have it.
 
     Returns:
-      "bleu" (Papineni et al. 2002, as Post 2018 computes it), "chrf" (Popovic 2015), "rouge1", "rouge2", "rougeL" (F1
-      without stemming, Lin 2004), "exact" (the share of answers that are a gold text, but for white space around it),
-      "length_ratio" (words said to words of gold, of several references the nearest in length), "intervals" of BLEU,
-      ROUGE and "exact", as `metrics.classification_report` has them, "signatures" of sacrebleu, and, with sources,
-      "by_length": of each of up to four equal parts by the source's length in words {"longest", "count", "bleu",
-      "exact"}. Of several references BLEU counts the words of all, chrF takes the best of each answer, and so does
-      ROUGE for each of its three (Lin 2004, section 2.1).
+      "bleu" (Papineni et al. 2002, as Post 2018 computes it), "chrf" (Popovic 2015), "rouge1", "rouge2", "rougeL" (F1,
+      Lin 2004) and "rougeLsum" (of summaries, whose sentences stand on lines; Lin 2004, section 3.2), "exact" (the
+      share of answers that are a gold text, but for white space around it), "length_ratio" (words said to words of
+      gold, of several references the nearest in length), "intervals" of BLEU, ROUGE and "exact", as
+      `metrics.classification_report` has them, "signatures" of sacrebleu, and, with sources, "by_length": of each of up
+      to four equal parts by the source's length in words {"longest", "count", "bleu", "exact"}. Of several references
+      BLEU counts the words of all, chrF takes the best of each answer, and so does ROUGE for each of its four (Lin
+      2004, section 2.1).
 
     Raises:
       UserError: nothing to score, or an unknown tokenizer.
@@ -140,7 +145,7 @@ def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a") -> dict[
     bleu, chrf = sacrebleu.BLEU(tokenize=tokenize), sacrebleu.CHRF()
     scored = bleu.corpus_score(predicted, _streams(pairs))
     out: dict[str, Any] = {"bleu": scored.score, "chrf": chrf.corpus_score(predicted, _streams(pairs)).score}
-    rouge = rouge_scorer.RougeScorer(list(ROUGE), tokenizer=_Words())
+    rouge = rouge_scorer.RougeScorer(list(ROUGE), tokenizer=_Words(stemmed))
     every = [rouge.score_multi(_references(pair), pair["predicted"]) for pair in pairs]
     means = {name: 100.0 * np.array([each[name].fmeasure for each in every]) for name in ROUGE}
     means["exact"] = 100.0 * np.array([_right(pair) for pair in pairs])
@@ -236,9 +241,18 @@ def _bleu_of(drawn_RN: np.ndarray, pairs: Sequence[dict[str, Any]], tokenize: st
 
 
 class _Words:
-    """Words for ROUGE in any script: the package's own tokenizer drops every letter beyond a to z."""
+    """Words for ROUGE in any script: the package's own tokenizer drops every letter beyond a to z.
+
+    Where a script puts no spaces between words a character is one, with the marks on it.
+    """
+
+    def __init__(self, stemmed: bool):
+        from nltk.stem import porter
+
+        self.stem = porter.PorterStemmer().stem if stemmed else str
 
     def tokenize(self, text: str) -> list[str]:
         import regex
 
-        return regex.findall(r"[\p{L}\p{M}\p{N}]+", text.lower())
+        words = regex.findall(rf"(?V1){UNSPACED}\p{{M}}*|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]+", text.lower())
+        return [self.stem(word) if len(word) > STEMMED else word for word in words]

@@ -9,7 +9,7 @@ ids = Tokenizer.from_file("tokenizer/tokenizer.json").encode(text, add_special_t
 logits = program.call(*inputs)  # several outputs are a tuple
 
 signature.json says names, shapes and order of inputs and outputs, which ids stand around a text, how texts stand in a
-row, and what the last axis of the logits means.
+row, how a text was made in training ("texts"), and what the last axis of the logits means.
 """
 
 import json
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax import export
 
 from seqjax.data.marked import MARKS
+from seqjax.data.sources import Source
 from seqjax.models.heads import ChoiceHead, EmbeddingHead, EntityPairHead
 from seqjax.models.model import Model, portable
 from seqjax.objectives.answering import Answering
@@ -32,7 +33,9 @@ PROGRAM, SIGNATURE = "model.stablehlo", "signature.json"
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def write_program(folder: Path, model: Model, params: Params, objective: Objective, tokenizer: Any) -> dict[str, Any]:
+def write_program(
+    folder: Path, model: Model, params: Params, objective: Objective, source: Source, tokenizer: Any
+) -> dict[str, Any]:
     """Writes model.stablehlo, signature.json and the tokenizer's folder, and returns the signature.
 
     Rows, length and length of the source are free. Inputs: "tokens"; "segments" (0 at padding); "positions" where
@@ -54,8 +57,8 @@ def write_program(folder: Path, model: Model, params: Params, objective: Objecti
         first, *rest = outputs.values()
         return (first, *rest) if rest else first
 
-    rows, length, source = export.symbolic_shape("batch, length, source_length")
-    shapes = [(rows, source if "source" in name else length) for name in ("tokens", *names)]
+    rows, length, longest = export.symbolic_shape("batch, length, source_length")
+    shapes = [(rows, longest if "source" in name else length) for name in ("tokens", *names)]
     arguments = [jax.ShapeDtypeStruct(shape, jnp.int32) for shape in shapes]
     exported = export.export(jax.jit(compute), platforms=PLATFORMS)(*arguments)
     signature = {
@@ -64,6 +67,7 @@ def write_program(folder: Path, model: Model, params: Params, objective: Objecti
         "task": type(objective).__name__,
         "labels": _labels(objective),
         "row": _row(model, objective),
+        "texts": _texts(source),
         "special_ids": {"pad": tokenizer.pad, "begin": tokenizer.bos, "end": tokenizer.eos},
         "tokenizer": tokenizer.engine.kind,
         "platforms": list(PLATFORMS),
@@ -141,6 +145,15 @@ def _row(model: Model, objective: Objective) -> str:
     if objective.reads in ("label", "number", "answers"):
         return "begin text end, or begin text end second text end with token_types 1 after the first end"
     return "begin text"
+
+
+def _texts(source: Source) -> dict[str, Any]:
+    """Returns how a text was made in training: of which columns between spaces, and with which words around them."""
+    out: dict[str, Any] = {"joined": list(source.joined["text"])} if "text" in source.joined else {}
+    if source.task.template:
+        answers = dict(answer.split("=", 1) for answer in source.task.answers)
+        out |= {"template": source.task.template, "answers": answers, "step": source.task.step}
+    return out | ({"words": "characters"} if source.placed else {})
 
 
 def _described(name: str, aval: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from seqjax.config import require, require_choice
 from seqjax.errors import UserError
 from seqjax.objectives.next_token import NextToken
 
+LOSES = ("end", "start")
 JUDGED = ("text", "class", "number")
 WORDS = ("13a", "intl", "zh", "char", "none")
 
@@ -33,9 +34,11 @@ class Answering(NextToken):
 
     Attributes:
       ratio: places of the target for each of the source.
+      loses: what a source that is too long loses: its "end", or its "start", as the older turns of a dialogue.
       beams: of the search for the answers that are scored (1: greedy).
       length_penalty: of that search, see `seqjax.decoding.beam`.
       bleu: how sacrebleu makes words of the answers, one of WORDS.
+      stemmed: whether ROUGE compares stems of English words (Porter 1980).
       judged: how answers are scored: as "text" by BLEU, chrF and ROUGE, as a "class" by accuracy and F1, or as a
         "number" by Pearson's and Spearman's correlation.
       references: whether records with the same text are references of one answer, scored together.
@@ -47,9 +50,11 @@ class Answering(NextToken):
     terms: ClassVar[tuple[str, ...]] = ("text",)
 
     ratio: float
+    loses: str
     beams: int
     length_penalty: float
     bleu: str
+    stemmed: bool
     references: bool
     judged: str
 
@@ -57,7 +62,7 @@ class Answering(NextToken):
         if not self.ratio > 0.0:
             raise UserError(f"objective.ratio={self.ratio} must be above 0")
         require(self, "objective", ("beams",), 1)
-        require_choice(self, "objective", {"bleu": WORDS, "judged": JUDGED})
+        require_choice(self, "objective", {"bleu": WORDS, "judged": JUDGED, "loses": LOSES})
         if self.references and self.judged != "text":
             raise UserError(f"objective.judged={self.judged} has one right answer; set objective.references=false")
         require(self, "objective", ("length_penalty",), 0)
@@ -71,6 +76,16 @@ class Answering(NextToken):
     def widest(self, length: int) -> tuple[int, int]:
         """Returns the places of source and target in a row for data.length=`length`, each with its end token."""
         return self.places(self.row_length(length) + self.lookahead)
+
+    @property
+    def late(self) -> bool:
+        """As `loses` says."""
+        return self.loses == "start"
+
+    def source(self, ids: list[int], length: int) -> list[int]:
+        """Returns the ids of a source, cut to what has room in a row for data.length=`length`."""
+        room = self.widest(length)[0] - 1
+        return ids[max(len(ids) - room, 0) :] if self.late else ids[:room]
 
     @property
     def parts(self) -> Callable[[int], tuple[int, int]]:

@@ -115,6 +115,11 @@ class Objective(abc.ABC):
         return None
 
     @property
+    def late(self) -> bool:
+        """Whether the first text of a pair keeps its end where it is cut to its part of the row, not its start."""
+        return False
+
+    @property
     def parts(self) -> Callable[[int], tuple[int, int]] | None:
         """Function from the width of a row to the most tokens of a pair's two texts; None: they share the room."""
         return None

@@ -32,6 +32,7 @@ class TextToText(Answering):
     sources: ClassVar[bool] = True
 
     ratio: float = 1.0  # places of the target for each of the source
+    loses: str = "end"  # which side of a source that is too long is cut; "start" loses older turns of a dialogue
     label_smoothing: float = 0.0
     z_loss: float = 0.0
     chunk: int = 0  # places whose logits are in memory at a time (0: all), see `losses.token_scores`
@@ -42,6 +43,7 @@ class TextToText(Answering):
     beams: int = 1  # of the search for the answers that are scored (1: greedy)
     length_penalty: float = 1.0  # of that search, see `seqjax.decoding.beam`
     bleu: str = "13a"  # how sacrebleu makes words of the answers: "13a", "intl", "zh", "char" or "none"
+    stemmed: bool = False  # ROUGE compares stems of English words
     references: bool = False  # records with the same text are references of one answer, scored together
     judged: str = "text"  # an answer is scored as "text", as the name of a "class" or as a "number"
 

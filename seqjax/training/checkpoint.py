@@ -34,9 +34,7 @@ class Checkpoints:
         sign = 1.0 if run.direction == "max" else -1.0
 
         def score(metrics: Any) -> Any:
-            return sign * metrics["metric"], -metrics[
-                "step"
-            ]  # the first of equals, as `EarlyStopping` has it
+            return sign * metrics["metric"], -metrics["step"]  # the first of equals, as `EarlyStopping` has it
 
         best = policies.BestN(get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False)
         self._manager = ocp.CheckpointManager(

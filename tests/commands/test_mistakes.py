@@ -59,7 +59,6 @@ def files(tmp_path_factory):
         "list.squad": b"[1]",
         "answers.squad": _squad(b"[{}]"),
         "offset.squad": _squad(b'[{"text": "b", "answer_start": 0}]'),
-        "question.jsonl": b'{"question": "a?", "context": "b"}\n{"question": "a?"}\n',
         "file": b"",
     }
     for name, content in contents.items():
@@ -354,10 +353,8 @@ MISTAKES = {
         ["predict", "FILES/quickstart_mlm", "--text", "a", "--threshold", "1"],
         "objective.no_answer=true",
     ),
-    "question without context": (
-        ["predict", "FILES/quickstart_mlm", "--file", "FILES/question.jsonl"],
-        "question.jsonl:2: expected texts",
-    ),
+    "predicting without a task": (["predict", "FILES/quickstart_mlm", "--text", "a"], "fine-tune it first"),
+    "texts to search": (["predict", "FILES/quickstart_mlm", "--text", "a", "--among", "x"], "for a run of retrieval"),
     "empty prompt": (["generate", "FILES/quickstart_clm", "--prompt", ""], "the prompt is empty"),
     "long prompt": ([*GENERATE[:3], "a" * 60], "the prompt (60 tokens) and 100 new ones exceed"),
     "generating without a run": (["generate", "FILES/nothing", "--prompt", "a"], "holds no checkpoint"),

@@ -7,10 +7,12 @@ import re
 import shutil
 import socket
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from seqjax import experiment as experiments
+from seqjax.data.corpus import label_names
 from seqjax.data.questions import answers
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
@@ -127,6 +129,8 @@ def test_a_regression_label_is_the_number_as_written(in_data_dir: Path):
         ("tfds:imdb_reviewz", {}, "train", r"no TFDS dataset 'imdb_reviewz'; did you mean 'imdb_reviews'"),
         ("tfds:glue/colax", {}, "train", r"glue/colax cannot be opened: .*colax"),
         ("tfds:glue/cola", {}, "train", r"is not prepared in .* and cannot be downloaded"),
+        ("tfds:wmt14_translate/de-en", {}, "train", r"is not prepared in .* and cannot be downloaded"),
+        ("tfds:cnn_dailymail", {}, "train", r"is not prepared in .* and cannot be downloaded"),
     ],
 )
 def test_what_is_not_published_is_said_in_one_line(
@@ -136,21 +140,138 @@ def test_what_is_not_published_is_said_in_one_line(
         open_split(Source(train=spec, **settings), split)
 
 
-@pytest.mark.parametrize("name", [name for name in experiments.names() if name.startswith("glue_")])
-def test_tasks_of_glue_read_columns_that_tfds_has(name: str):
-    """As the builders declare them; where an experiment reads files, its header says the settings for TFDS."""
+def prepare(builder, splits: list[str], example: dict) -> None:
+    """Prepares a TFDS builder of an example in each split, in place of those that it would download."""
+    from seqjax.data.published import quiet_tfds
+
+    builder._split_generators = lambda *_, **__: {split: iter([(0, example)]) for split in splits}
+    with quiet_tfds():
+        builder.download_and_prepare()
+
+
+ANSWERS = {"answer_start": [4], "text": ["cat"]}
+QUESTION = {"id": "1", "title": "t", "question": "Who sat?", "context": "The cat sat."}
+MAYBE = QUESTION | {"plausible_answers": {"answer_start": [], "text": []}, "is_impossible": False}
+NEWS = {"tokens": ["Mr", "Li", "sat"], "pos": ["NN"] * 3, "chunks": ["O"] * 3, "ner": ["O", "B-PER", "O"]}
+TEXTS = {
+    "cola": ["sentence"], "sst2": ["sentence"], "mrpc": ["sentence1", "sentence2"], "qqp": ["question1", "question2"],
+    "stsb": ["sentence1", "sentence2"], "mnli": ["premise", "hypothesis"], "qnli": ["question", "sentence"],
+    "rte": ["sentence1", "sentence2"], "wnli": ["sentence1", "sentence2"],
+}  # fmt: skip
+# Of each experiment whose header or settings name a dataset with labels or pairs: that, its splits, an example as TFDS
+# has it, and what of a record must be there.
+LAYOUTS = {
+    "squad": ("squad", ["train", "validation"], QUESTION | {"answers": ANSWERS}, {"text": "Who sat?", "pair": "The cat sat."}),
+    "squad_v2": ("squad/v2.0", ["train", "validation"], MAYBE | {"answers": ANSWERS}, {"text": "Who sat?"}),
+    "conll2003_bert": ("conll2003", ["train", "dev", "test"], NEWS, {"words": NEWS["tokens"], "tags": NEWS["ner"]}),
+    "conll2003_lstm_crf": ("conll2003", ["train", "dev", "test"], NEWS, {"words": NEWS["tokens"], "tags": NEWS["ner"]}),
+    "transformer_base": (
+        "wmt14_translate/de-en", ["train", "validation", "test"], {"de": "ja", "en": "yes"}, {"text": "yes", "pair": "ja"},
+    ),
+} | {
+    f"glue_{task}": (
+        f"glue/{task}",
+        ["train", "validation_matched", "validation_mismatched"] if task == "mnli" else ["train", "validation", "test"],
+        {name: f"the {name}" for name in names} | {"label": 1, "idx": 7},
+        dict(zip(["text", "pair"], [f"the {name}" for name in names], strict=False)),
+    )
+    for task, names in TEXTS.items()
+}  # fmt: skip
+
+
+def said(name: str) -> list[str]:
+    """Returns the settings for TFDS that the header of an experiment names."""
+    found = re.findall(r"data(?:\.source)?(?:\.\w+)?=\S*(?<![;,.)])", experiments.module(name).__doc__ or "")
+    return [each for each in found if not each.startswith("data=glue:")]
+
+
+def test_every_header_that_names_a_dataset_is_tried():
+    named = {name for name in experiments.names() if any("tfds:" in each for each in said(name))}
+    assert named - {"xcopa"} <= set(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_an_experiment_reads_what_tfds_has(name: str, in_data_dir: Path, tmp_path: Path, monkeypatch):
+    """With the settings that its header names, in the folder that the dataset's own builder writes."""
     import tensorflow_datasets as tfds
     import tensorflow_datasets.text
+    import tensorflow_datasets.translate
 
-    said = re.findall(r"data\.source\.\w+=\S*", experiments.module(name).__doc__ or "")
-    source = experiments.resolve(name, said).data.source
-    task = source.train.removeprefix("tfds:")
-    assert task == name.replace("_", "/")
-    builder = tfds.builder(task)
-    for key in ("text", "pair", "label"):
-        assert (getattr(source, key) or "label") in builder.info.features
-    assert (len(builder.info.features) == 4) == bool(source.pair)  # two texts, label and number
-    assert source.validation in ("", "tfds:glue/mnli@validation_matched")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    dataset, splits, example, wanted = LAYOUTS[name]
+    prepare(tfds.builder(dataset, data_dir=tmp_path, file_format="array_record"), splits, example)
+    experiment = experiments.resolve(name, said(name))
+    source = experiment.data.source
+    for split in ("train", "validation", "test")[: 2 if splits[-1] == "validation" else 3]:
+        assert getattr(source, split).partition("@")[0] in ("", f"tfds:{dataset}")
+        for record in open_split(source, split):
+            assert wanted.items() <= record.items()
+            for key in {"label": ["label"], "number": ["label"], "answers": ["answers"]}.get(
+                experiment.objective.reads, []
+            ):
+                assert record[key]
+            assert experiment.objective.reads != "answers" or answers(record, "here") == [("cat", 4)]
+            assert ("pair" in record) == ("pair" in wanted or experiment.objective.reads == "answers")
+
+
+def test_summaries_of_news_are_articles_with_highlights(in_data_dir: Path, tmp_path: Path, monkeypatch):
+    import tensorflow_datasets as tfds
+    import tensorflow_datasets.summarization
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    builder = tfds.builder("cnn_dailymail", data_dir=tmp_path, file_format="array_record")
+    example = {"article": "All of it.", "highlights": "It.\nAll.", "publisher": "cnn", "id": "1"}
+    prepare(builder, ["train", "validation", "test"], example)
+    source = Source("tfds:cnn_dailymail", text="article", pair="highlights")
+    for split in ("train", "validation", "test"):
+        (record,) = open_split(source, split)
+        assert (record["text"], record["pair"]) == ("All of it.", "It.\nAll.")
+
+
+def test_what_is_prepared_is_read_where_its_code_cannot_run(in_data_dir: Path, tmp_path: Path, monkeypatch):
+    """TFDS's builder of SuperGLUE imports TensorFlow; what it has written does not need it."""
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    text = tfds.features.Text()
+    names = ("premise", "choice1", "choice2", "question")
+    features = dict.fromkeys(names, text) | {"label": tfds.features.ClassLabel(names=["choice1", "choice2"])}
+
+    with tfds.core.registered.skip_registration():
+
+        class SuperGlue(tfds.core.GeneratorBasedBuilder):
+            BUILDER_CONFIGS: ClassVar = [tfds.core.BuilderConfig(name="copa", version="1.0.3")]
+            url_infos = None
+
+            def _info(self):
+                return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+            def _split_generators(self, dl_manager):
+                raise AssertionError
+
+            def _generate_examples(self):
+                raise AssertionError
+
+    example = {name: f"the {name}" for name in names} | {"label": 1}
+    builder = SuperGlue(config="copa", data_dir=tmp_path, file_format="array_record")
+    prepare(builder, ["train", "validation"], example)
+    source = experiments.resolve("xcopa", said("xcopa")).data.source
+    for split in ("train", "validation"):
+        (record,) = open_split(source, split)
+        assert record["text"] == "the premise the question"
+        assert (record["choices"], record["label"]) == (["the choice1", "the choice2"], "choice2")
+
+
+def test_settings_that_change_labels_and_tags_hold_for_tfds_too(in_data_dir: Path):
+    source = Source("tfds:small_reviews", text="sentence", scheme="iobes", coarse="oo")
+    records = open_split(source, "train")
+    assert {row["label"] for row in records if "label" in row} == {"bad", "g"}
+    tagged = [row for row in records if row["tags"]]
+    assert len(tagged) == 19 and all(row["tags"] == ["S-X"] * len(row["words"]) for row in tagged)
+    assert label_names(records, "tags") == ("S-X",)
+    assert open_split(Source("tfds:small_reviews", text="sentence", coarse="oo"), "train").labels == ("bad", "g")
+    with pytest.raises(UserError, match=r"data\.source\.placed is for conll files, not for tfds:small_reviews"):
+        open_split(Source("tfds:small_reviews", text="sentence", placed=True), "train")
 
 
 def test_tfrecord_says_how_to_convert(in_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

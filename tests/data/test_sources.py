@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sources: what each kind of file gives, what each kind of damage says, and how splits are held out."""
 
+import codecs
 import gzip
 import json
 import pickle
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqjax import config
+from seqjax.data.files import lines
 from seqjax.data.phrased import Task
 from seqjax.data.sources import Source, from_records, open_split
 from seqjax.errors import UserError
@@ -34,6 +36,53 @@ def rows(spec: str, split: str = "train", **settings) -> list[dict]:
 
 
 # Reading.
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+@pytest.mark.parametrize("written", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_a_byte_order_mark_says_what_a_file_is_and_is_no_text(write: Write, written: str, encoding: str):
+    text = "text\tlabel\nwe sang\tyes\n" if written == "utf-8-sig" else "text\tlabel\n北京 é\tyes\n"
+    if (written, encoding) == ("utf-8-sig", "utf-16"):
+        pytest.skip("this mark and this setting contradict each other")
+    data = text.encode(written)
+    if written == "utf-16-be":
+        data = codecs.BOM_UTF16_BE + data
+    for name in ("a.tsv", "a.tsv.gz"):
+        path = write(name, data)
+        wanted = {"text": text.split("\n")[1].split("\t")[0], "label": "yes"}
+        assert rows(f"tsv:{path}", encoding=encoding) == [wanted]
+        assert list(lines(path, encoding)) == text.splitlines()
+
+
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_recognised(write: Write, written: str):
+    path = write("a.txt", "we sang\n".encode(written))
+    message = rf"a.txt:1: expected text, found zero bytes; if it is UTF-16 set data.source.encoding={written}"
+    for encoding in ("utf-8", "latin-1"):
+        with pytest.raises(UserError, match=message):
+            rows(f"text:{path}", encoding=encoding)
+        with pytest.raises(UserError, match=message):
+            list(lines(path, encoding))
+    assert rows(f"text:{path}", encoding=written) == [{"text": "we sang\n"}]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("aaabbb", "validation lacks 'a'"),
+        ("aababa", ""),
+        ("aaaabc", "validation lacks 'a' and train lacks 'b', 'c'"),
+        ("123456", "validation lacks '1', '2', '3', '4' and train lacks '5', '6'"),
+        (["0.5", "1.0", "2.0", "3.0", "4.0", "4.5"], ""),
+    ],
+)
+def test_a_sorted_file_that_is_held_out_from_is_warned_of(write: Write, capsys, labels, said: str):
+    path = write("a.tsv", "text\tlabel\n" + "".join(f"x\t{label}\n" for label in labels))
+    for _ in range(2):
+        for split in ("train", "validation"):
+            open_split(Source(f"tsv:{path}", holdout=0.3), split)
+    wanted = f"a.tsv: its end is held out for validation, and {said}; shuffle its lines, or name files with "
+    assert capsys.readouterr().err.count(wanted if said else "warning") == (1 if said else 0)
 
 
 def test_each_kind_gives_the_same_record(write: Write):

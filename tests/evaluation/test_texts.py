@@ -59,6 +59,32 @@ def test_rouge_by_hand_in_any_script():
     assert text_report(pairs(("s", "дом", "дом")))["rouge1"] == 100.0
 
 
+def test_rouge_of_scripts_without_spaces():
+    """Five characters of six are the same, and three of five neighbours: 今天 天天 天气."""
+    report = text_report(pairs(("s", "今天天气很好", "今天天气不好")))
+    assert report["rouge1"] == report["rougeL"] == pytest.approx(100 * 5 / 6)
+    assert report["rouge2"] == pytest.approx(100 * 3 / 5)
+    assert text_report(pairs(("s", "用GPT写, 2026年", "用gpt写。2026年")))["rouge2"] == 100.0  # 用 gpt 写 2026 年
+    thai = text_report(pairs(("s", "ที่นี่", "ที่โน่น")))["rouge1"]  # ที่ นี่ and ที่ โ น่ น
+    assert thai == pytest.approx(100 * 2 * (1 / 4) * (1 / 2) / (1 / 4 + 1 / 2))
+
+
+@pytest.mark.parametrize("stemmed", [False, True])
+def test_rouge_of_english_is_that_of_the_package(stemmed):
+    texts = [
+        ("The cats were running.\nThey stopped at 3 houses!", "A cat runs.\nIt stopped, at a house"),
+        ("the second one\nthe first line comes", "the first line came\nand a second one"),
+        ("generalizations of oscillators", "a general oscillation\nof oscillators"),
+    ]
+    names = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
+    scorer = rouge_scorer.RougeScorer(names, use_stemmer=stemmed)
+    report = text_report([{"gold": gold, "predicted": said} for gold, said in texts], stemmed=stemmed)
+    for name in names:
+        each = [scorer.score(gold, said)[name].fmeasure for gold, said in texts]
+        assert report[name] == pytest.approx(100 * np.mean(each), rel=1e-12), name
+    assert report["rougeL"] != report["rougeLsum"]
+
+
 SEVERAL = [
     ("a cat sat on the mat today", ["the cat sat on the red mat", "a cat was sitting on the mat", "there was a cat"]),
     ("no dogs here", ["there are no dogs here"]),

@@ -15,7 +15,8 @@ from seqjax.commands.interop import export_run
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import from_records
-from seqjax.experiment import Experiment
+from seqjax.experiment import Experiment, resolve
+from seqjax.interop import stablehlo
 from seqjax.models.families import bert
 from seqjax.models.model import initialise
 from seqjax.objectives.multiple_choice import MultipleChoice
@@ -103,6 +104,7 @@ def test_a_fine_tuned_model_runs_without_seqjax(tmp_path):
         chain = isinstance(out, tuple)
         wanted[name] = {"vectors" if name == "towers" else "logits": out[0] if chain else out}
         wanted[name] |= vars(out[1]) if chain else {}
+        assert signature["texts"] == {}
         assert signature["task"] == type(objective).__name__
         assert signature["labels"] == {"answers": ["start", "end"]}.get(name, list(getattr(objective, "labels", ())))
     subprocess.run([sys.executable, "-I", "-c", PROGRAM, *map(str, folders.values())], check=True, cwd=tmp_path)
@@ -118,3 +120,11 @@ def test_a_fine_tuned_model_runs_without_seqjax(tmp_path):
         described = json.loads((folder / "signature.json").read_text())["outputs"]
         assert [each["name"] for each in described] == list(wanted[name])
         assert described[0]["dtype"] == "float32" and len(described[0]["shape"]) == next(iter(found.values())).ndim
+
+
+def test_the_signature_says_how_texts_were_made():
+    said = stablehlo._texts(resolve("mrpc_t5", []).data.source)
+    assert said["template"] == "mrpc sentence1: {text} sentence2: {pair}"
+    assert said["answers"] == {"0": "not_equivalent", "1": "equivalent"}
+    assert stablehlo._texts(resolve("xcopa", []).data.source) == {"joined": ["premise", "question"]}
+    assert stablehlo._texts(resolve("weibo_ner", []).data.source) == {"words": "characters"}

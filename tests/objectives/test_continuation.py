@@ -12,13 +12,14 @@ from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import Source, from_records
 from seqjax.errors import UserError
-from seqjax.evaluation.texts import answers
+from seqjax.evaluation.texts import answers, say
 from seqjax.experiment import Experiment, Run
 from seqjax.models.model import build, initialise
 from seqjax.models.rnn import RNNConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.continuation import Continuation
+from seqjax.objectives.text_to_text import TextToText
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.parallel import Parallel
 from seqjax.training.run import train
@@ -45,6 +46,40 @@ def parts(objective, a, b):
     source, target = objective.widest(LENGTH)
     assert source + target == LENGTH
     return BYTES.encode(a)[: source - 1], BYTES.encode(b)[: target - 1]
+
+
+@pytest.mark.parametrize("kind", [Continuation, TextToText])
+def test_a_long_source_loses_the_side_that_is_named(kind):
+    """In a row as where it is asked; nothing else changes."""
+    records = [{"text": text, "pair": "yz"} for text in ("first turn\nlast turn", "short", "")]
+    for loses in ("end", "start"):
+        objective = kind(loses=loses)
+        data = Dataset(Data(length=LENGTH, layout="pad"), objective, BYTES, lambda _: from_records(records))
+        room = objective.widest(LENGTH)[0] - 1
+        assert room < len(records[0]["text"])
+        for number, record in enumerate(records):
+            text = record["text"]
+            kept = text[:room] if loses == "end" else text[max(len(text) - room, 0) :]
+            asked = objective.asked(objective.source(BYTES.encode(text), LENGTH), BYTES)
+            begin = [BYTES.bos] if kind is Continuation else []
+            assert asked == [*begin, *BYTES.encode(kept), BYTES.eos]
+            row = data.example("test", 0, 0, number)
+            name = "tokens" if kind is Continuation else "source"
+            assert row[name][: len(asked)].tolist() == asked
+            assert row["targets"][row["weights"] > 0].tolist() == [*BYTES.encode("yz"), BYTES.eos]
+    with pytest.raises(UserError, match=r"objective\.loses"):
+        kind(loses="middle")
+
+
+@pytest.mark.parametrize("loses", ["end", "start"])
+def test_an_answer_is_to_the_side_that_is_kept(loses):
+    """Two sources that differ only in what is lost have the same answer, in evaluation."""
+    kept, room = "b" * 40, Continuation().widest(LENGTH)[0] - 1
+    texts = [kept + "x" * 3, kept + "y" * 3] if loses == "end" else ["x" * 3 + kept, "y" * 3 + kept]
+    objective, (model, params) = Continuation(loses=loses), transformer()
+    assert room < len(kept)
+    same, other = say(model, objective, BYTES, LENGTH, 2, params, texts)
+    assert same == other == say(model, objective, BYTES, LENGTH, 2, params, [kept[:room]])[0]
 
 
 @pytest.mark.parametrize("prefix", [False, True])
