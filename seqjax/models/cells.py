@@ -7,10 +7,13 @@ The input's share is W x_t + b for all gates side by side [B, G * D], computed f
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+
+from seqjax.models.layers import contract
 
 
 @flax.struct.dataclass
@@ -26,10 +29,11 @@ class State:
     c_BD: jax.Array | None = None
 
 
-Weights = Mapping[str, jax.Array]
-"""Of a step: "recurrent" [D, G * D]; "recurrent_bias" [D] (of gru_after's candidate); "peephole" [3, D] to the gates
-i, f, o; "recurrent_scale" [G * D], "cell_scale" [D] and "cell_bias" [D] of layer norms; "mask_BD", a dropout mask
-(times 1 / keep) through which the recurrent products see the hidden state. Those that are not there have no part.
+Weights = Mapping[str, Any]
+"""Of a step: "recurrent" [D, G * D]; "dtype" of its products, float32 by default; "recurrent_bias" [D] (of gru_after's
+candidate); "peephole" [3, D] to the gates i, f, o; "recurrent_scale" [G * D], "cell_scale" [D] and "cell_bias" [D] of
+layer norms; "mask_BD", a dropout mask (times 1 / keep) through which the recurrent products see the hidden state. Those
+that are not there have no part.
 """
 
 
@@ -121,5 +125,5 @@ def _recurrent(h_BD: jax.Array, weights: Weights, first: int = 0, last: int | No
     gates = slice(first * width, None if last is None else last * width)
     if "mask_BD" in weights:
         h_BD = h_BD * weights["mask_BD"]
-    u = h_BD @ weights["recurrent"][:, gates]
+    u = contract("BD,DG->BG", h_BD, weights["recurrent"][:, gates], weights.get("dtype", jnp.float32))
     return normalised(u) * weights["recurrent_scale"][None, gates] if "recurrent_scale" in weights else u

@@ -96,7 +96,7 @@ def build(config: ModelConfig, head: nn.Module | None = None) -> Model:
 def vocabulary_head(config: ModelConfig) -> VocabularyHead:
     """Returns the vocabulary head of these settings."""
     if isinstance(config, RNNConfig | Seq2SeqConfig):
-        return VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True)
+        return VocabularyHead(config.vocab_size, tied=config.tied, use_bias=True, dtype=DTYPES[config.dtype])
     return VocabularyHead(
         vocab_size=config.vocab_size,
         tied=config.tied,

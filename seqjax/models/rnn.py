@@ -4,6 +4,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -16,6 +17,7 @@ from seqjax.models.cells import CELLS, State, Weights, normalised
 from seqjax.models.constrain import constrain
 from seqjax.models.layers import Embed, Linear
 from seqjax.models.positions import from_segments
+from seqjax.models.transformer_config import DTYPES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +39,10 @@ class RNNConfig:
     init_scale: float = 0.1  # weights are uniform in +-init_scale
     orthogonal: bool = False  # each recurrent block begins orthogonal (Saxe et al. 2014)
     tied: bool = False
+    dtype: str = "float32"  # of products; parameters, gates, states and loss stay float32
 
     def __post_init__(self) -> None:
-        require_choice(self, "model", {"cell": CELLS})
+        require_choice(self, "model", {"cell": CELLS, "dtype": DTYPES})
         require(self, "model", ("layers", "width"), 1)
         require(self, "model", ("vocab_size", "init_scale", "embed_width"), 0)
         require(self, "model", ("dropout", "recurrent_dropout"), 0, 1)
@@ -97,7 +100,8 @@ class Direction(nn.Module):
           train: dropout on.
         """
         c, cell = self.config, CELLS[self.config.cell]
-        gates_BLG = Linear(cell.gates * c.width, kernel_init=uniform(c.init_scale), name="input")(x_BLD)
+        gates = Linear(cell.gates * c.width, dtype=DTYPES[c.dtype], kernel_init=uniform(c.init_scale), name="input")
+        gates_BLG = gates(x_BLD).astype(jnp.float32)
         if c.layer_norm:
             gates_BLG = normalised(gates_BLG) * self._ones("input_scale", cell.gates * c.width)[None, None, :]
         if c.forget_bias:
@@ -121,7 +125,8 @@ class Direction(nn.Module):
         c, cell = self.config, CELLS[self.config.cell]
         init = _orthogonal_blocks if c.orthogonal else uniform(c.init_scale)
         recurrent = self.param("recurrent", init, (c.width, cell.gates * c.width), jnp.float32)
-        weights = {"recurrent": constrain(recurrent, "")}  # gathered once, not at each place
+        weights: dict[str, Any] = {"dtype": DTYPES[c.dtype]}
+        weights["recurrent"] = constrain(recurrent, "")  # gathered once, not at each place
         if c.cell == "gru_after":
             weights["recurrent_bias"] = self.param("recurrent_bias", nn.initializers.zeros, (c.width,), jnp.float32)
         if c.peephole:

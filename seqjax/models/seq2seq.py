@@ -19,6 +19,7 @@ from seqjax.models.constrain import constrain
 from seqjax.models.layers import Embed, Linear
 from seqjax.models.positions import from_segments
 from seqjax.models.rnn import Direction, RNNConfig, RNNLayer, through, uniform
+from seqjax.models.transformer_config import DTYPES
 
 ATTENTIONS = ("none", "additive", "dot", "general", "concat")
 
@@ -43,9 +44,10 @@ class Seq2SeqConfig:
     init_scale: float = 0.2  # at 0.08 attention over captions learns nothing for 300 updates and more
     orthogonal: bool = True  # see RNNConfig; Bahdanau et al. 2015, appendix B.1
     tied: bool = False  # the output layer is the token embedding
+    dtype: str = "float32"  # of the recurrent layers' products, see RNNConfig
 
     def __post_init__(self) -> None:
-        require_choice(self, "model", {"cell": CELLS, "attention": ATTENTIONS})
+        require_choice(self, "model", {"cell": CELLS, "attention": ATTENTIONS, "dtype": DTYPES})
         require(self, "model", ("layers", "decoder_layers", "width"), 1)
         require(self, "model", ("vocab_size", "source_vocab_size", "embed_width", "init_scale", "window"), 0)
         require(self, "model", ("dropout",), 0, 1)
@@ -67,7 +69,7 @@ class Seq2SeqConfig:
         return RNNConfig(
             cell=self.cell, layers=self.layers, width=self.width, embed_width=self.embed_width,
             bidirectional=self.bidirectional, dropout=self.dropout, forget_bias=self.forget_bias,
-            init_scale=self.init_scale, orthogonal=self.orthogonal,
+            init_scale=self.init_scale, orthogonal=self.orthogonal, dtype=self.dtype,
         )  # fmt: skip
 
     @property

@@ -4,6 +4,7 @@
 
 import dataclasses
 import functools
+import re
 
 import flax.linen as nn
 import jax
@@ -145,6 +146,29 @@ def test_padding_on_any_side_and_packing_change_neither_states_nor_gradients(con
         for a, b in zip(states, found, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), grads, others)
+
+
+@pytest.mark.parametrize("name", ["lstm", "layer-norm-gru", "both-ways-gru"])
+def test_products_in_bfloat16_are_those_of_float32_roughly(name):
+    """States, outputs and gradients stay float32."""
+    config = EVERY[name]
+    half = RNN(dataclasses.replace(config, dtype="bfloat16"))
+    _, params = made(config)
+
+    def squares(model, params):
+        y, _ = model.apply({"params": params}, TOKENS)
+        return jnp.sum(jnp.square(y)), y
+
+    (_, wanted), exact = jax.value_and_grad(functools.partial(squares, RNN(config)), has_aux=True)(params)
+    (_, found), rough = jax.value_and_grad(functools.partial(squares, half), has_aux=True)(params)
+    assert found.dtype == jnp.float32 and not np.array_equal(found, wanted)
+    np.testing.assert_allclose(found, wanted, atol=0.03)
+    for a, b in zip(jax.tree.leaves(rough), jax.tree.leaves(exact), strict=True):
+        assert a.dtype == jnp.float32
+        assert np.linalg.norm(a - b) < 0.03 * np.linalg.norm(b)
+    text = jax.jit(jax.grad(lambda params: squares(half, params)[0])).lower(params).as_text()
+    operands = re.findall(r"dot_general .*: \(tensor<[^>]*x(\w+)>, tensor<[^>]*x(\w+)>\)", text)
+    assert len(operands) > 6 and set(operands) == {("bf16", "bf16")}
 
 
 def test_orthogonal_blocks_and_states():
