@@ -8,7 +8,7 @@ Command:   python launch.py import CHECKPOINT bert; python launch.py train trec 
 Data:      5,452 questions to train on, the last 5 % held out for validation, and 500 to test; in latin-1
 Hardware:  2 CPU cores
 Expected:  about 97 % on test with all-MiniLM-L6-v2
-Observed:  95.80 % on test, seed 0, with all-MiniLM-L6-v2
+Observed:  96.07 +- 0.64 % on test with all-MiniLM-L6-v2 (95.80, 96.80, 95.60; seeds 0, 1, 2)
 """
 
 from experiments import sst2_bert

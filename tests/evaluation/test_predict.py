@@ -302,7 +302,7 @@ def test_retrieval_gives_vectors_similarities_and_what_is_nearest(tmp_path, caps
     records = [{"text": text, "pair": text[::-1]} for text in TEXTS if len(text) < 10]
     texts = [each["text"] for each in records]
     data = Dataset(experiment.data, experiment.objective, BYTES, lambda _: from_records(records))
-    first_ND, second_ND = vectors(experiment.objective.build(model), data, params, "test")
+    first_ND, second_ND = vectors(experiment.objective.build(model), data, Devices(Parallel(devices=1)))(params, "test")
     found = list(predict(experiment, params, BYTES, texts))
     np.testing.assert_allclose([each["vector"] for each in found], first_ND, atol=1e-5)
     pairs = list(predict(experiment, params, BYTES, [(text, text[::-1]) for text in texts]))

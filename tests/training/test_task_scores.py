@@ -176,7 +176,7 @@ def test_a_wrong_name_is_refused_with_the_right_ones(tmp_path):
     best = "exact, f1, best_exact, best_f1"
     refused(None, f"loss, accuracy, end, start, {best}", "threshold", text(tmp_path), base="answers")
     sums = "loss, accuracy, text"
-    refused(None, f"{sums}, bleu, chrf, rouge1, rouge2, rougeL, exact, length_ratio", base="continuation")
+    refused(None, f"{sums}, bleu, chrf, rouge1, rouge2, rougeL, rougeLsum, exact, length_ratio", base="continuation")
     classes = Continuation(prefix=True, judged="class")
     refused(classes, f"{sums}, answer_accuracy, mcc, {averages}", "mc", base="continuation")
     refused(None, "loss, accuracy, mlm", "mcc", text(tmp_path))
