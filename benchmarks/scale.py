@@ -147,7 +147,11 @@ def draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
         below.set_title(label)
         below.set_xlabel(axis)
         below.set_xticks(values, [str(value) for value in values])
-        below.minorticks_off()
+        for panel in (above, below):
+            low, high = panel.get_ylim()
+            panel.set_ylim(low / 2, max(2 * high, 20 * low))  # of what hardly changes too, a decade with its label
+            panel.yaxis.set_major_formatter("{x:g}")
+            panel.minorticks_off()
     panels[0, 0].legend()
     image.savefig(path, dpi=120)
 
