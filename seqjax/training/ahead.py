@@ -85,8 +85,6 @@ def compiled_for(
     Raises:
       UserError: no libtpu, an unknown topology, settings that do not divide, or a program that does not fit.
     """
-    if experiment.parallel.backend == "pmap":
-        raise UserError("pmap cannot be traced ahead of time; its program is that of parallel=jit")
     whole, _ = named(topology)
     chips, cores = _devices(topology)
     chip = whole.part(cores)
@@ -94,11 +92,11 @@ def compiled_for(
     prepared = standing_in(experiment)
     update, inputs = program(prepared, devices)
     say(f"tracing {experiment.name}")
-    traced = update.trace(*inputs)
+    jaxpr, lowered = jax.make_jaxpr(update)(*inputs), update.lower(*inputs)  # the second trace is in JAX's cache
     say(f"compiling for {len(devices)} devices of {topology}")
     start = time.perf_counter()
     try:
-        compiled = traced.lower().compile()
+        compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         raise _too_large(error, experiment, devices, topology) from None
     seconds = time.perf_counter() - start
@@ -107,7 +105,7 @@ def compiled_for(
     used = plan.argument_size_in_bytes + outputs + plan.temp_size_in_bytes
     rows, length = prepared.dataset.objective.read(inputs[1])
     model_flops = prepared.dataset.objective.flops(prepared.experiment.model, rows, length)
-    flops = product_flops(traced.jaxpr)
+    flops = product_flops(jaxpr)
     sent = collectives(compiled.as_text(), len(devices))
     # Each argument is read, each result written, and each temporary written and read, once at least.
     moved = plan.argument_size_in_bytes + plan.output_size_in_bytes + 2 * plan.temp_size_in_bytes

@@ -52,6 +52,7 @@ def test_gpt2_fits_without_recomputing_all():
     ("name", "settings", "kinds"),
     [
         ("quickstart_mlm", [], {"all-reduce"}),
+        ("quickstart_mlm", ["parallel=pmap"], {"all-reduce"}),
         ("quickstart_clm", ["parallel=mesh", "parallel.fsdp=4"], {"all-gather"}),
     ],
 )
@@ -68,7 +69,7 @@ def test_an_update_compiles_without_a_tpu(name, settings, kinds):
     assert found["parameters"] == trees.count(shapes(model.objective.build(model.model)))
     state = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state_shapes(standing_in(model))))
     share = found["memory"]["arguments"] / state
-    assert (0.25 < share < 0.3) if settings else (1.0 < share < 1.1), share
+    assert (0.25 < share < 0.3) if "parallel=mesh" in settings else (1.0 < share < 1.1), share
 
 
 @needs_libtpu
