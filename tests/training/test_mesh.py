@@ -67,9 +67,12 @@ def spec(tmp_path_factory):
 
 
 @functools.cache
-def setting(spec, family):
+def setting(spec, family, dropout=0.1):
     """Model, parameters, batch, and what one device makes of them."""
     model, objective = FAMILIES[family]
+    model = dataclasses.replace(model, dropout=dropout)
+    if hasattr(objective, "dropout"):
+        objective = dataclasses.replace(objective, dropout=dropout)
     config = experiment(spec)
     data = dataclasses.replace(config.data, layout=next(name for name in objective.layouts if name != "strips"))
     prepared = prepare(dataclasses.replace(config, model=model, objective=objective, data=data))
@@ -105,6 +108,18 @@ def test_a_mesh_changes_nothing(spec, family, layout):
     for name, (value, weight) in jax.device_get(pairs).items():
         np.testing.assert_allclose(value, terms[name][0], rtol=1e-5, err_msg=name)
         np.testing.assert_allclose(weight, terms[name][1], rtol=1e-6, err_msg=name)
+    for path, found in trees.flatten(jax.device_get(grads)).items():
+        np.testing.assert_allclose(found, trees.flatten(wanted)[path], atol=1e-5, err_msg=path)
+
+
+@pytest.mark.parametrize("family", ["bert", "t5", "deberta v1", "seq2seq"])
+def test_pmap_changes_nothing(spec, family):
+    """Where nothing is drawn, for each device draws its own; of other families see `tests/training/test_step.py`."""
+    function, params, batch, (wanted, terms) = setting(spec, family, dropout=0.0)
+    places = Devices(Parallel("pmap", 8))
+    grads, pairs, _ = places.spread(function)(places.replicate(params), places.put(batch), jax.random.key(2))
+    for name, (value, weight) in jax.device_get(pairs).items():
+        np.testing.assert_allclose(value / weight, terms[name][0] / terms[name][1], rtol=1e-5, err_msg=name)
     for path, found in trees.flatten(jax.device_get(grads)).items():
         np.testing.assert_allclose(found, trees.flatten(wanted)[path], atol=1e-5, err_msg=path)
 
@@ -216,6 +231,20 @@ def test_a_run_is_scored_on_whatever_is_there():
         Devices(parallel.here(8))
     for parallel in (Parallel("mesh", fsdp=4), Parallel("mesh", data=2), Parallel("mesh", 8), Parallel("pmap", 4)):
         assert parallel.here(1) == Parallel()
+
+
+def test_micro_batches_on_a_mesh_are_whole_batches_on_one_device(spec, tmp_path):
+    """SGD, for Adam amplifies rounding."""
+    config = experiment(spec, steps=4)
+    model = dataclasses.replace(config.model, vocab_size=264, dropout=0.0)
+    sgd = Optimizer(name="sgd", b1=0.0, peak_lr=0.1, schedule="constant")
+    config = dataclasses.replace(config, model=model, optimizer=sgd)
+    train(config, tmp_path / "one", quiet=True)
+    run = dataclasses.replace(config.run, accumulate=2)
+    mesh = dataclasses.replace(config, run=run, parallel=Parallel("mesh", 8, fsdp=2, tensor=2))
+    train(mesh, tmp_path / "mesh", quiet=True)
+    for one, many in zip(measured(tmp_path / "one"), measured(tmp_path / "mesh"), strict=True):
+        np.testing.assert_allclose([many[name] for name in one], list(one.values()), rtol=1e-5)
 
 
 def test_axes_need_a_mesh():
