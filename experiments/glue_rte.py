@@ -11,7 +11,7 @@ Hardware:  2 CPU cores
 Expected:  accuracy 70.1 with BERT-large (Devlin et al. 2019, table 1)
 """
 
-from experiments import sst2_bert
+from experiments import glue_mrpc, sst2_bert
 from seqjax.config import derive
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
@@ -36,4 +36,4 @@ def experiment() -> Experiment:
 
 def tiny() -> Experiment:
     """Seconds anywhere."""
-    return derive(sst2_bert.tiny(), name="glue_rte")
+    return derive(glue_mrpc.tiny(), name="glue_rte")

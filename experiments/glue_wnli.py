@@ -11,7 +11,7 @@ Expected:  no better than 65.1 on the test server, the commonest class: pairs of
            train with the other label, so Devlin et al. 2019 left the task out
 """
 
-from experiments import sst2_bert
+from experiments import glue_mrpc, sst2_bert
 from seqjax.config import derive
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
@@ -37,4 +37,4 @@ def experiment() -> Experiment:
 
 def tiny() -> Experiment:
     """Seconds anywhere."""
-    return derive(sst2_bert.tiny(), name="glue_wnli")
+    return derive(glue_mrpc.tiny(), name="glue_wnli")

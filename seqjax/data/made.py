@@ -7,6 +7,7 @@
     made:copy/LENGTH         "d a c" -> "d a c"
     made:choice/LENGTH       "d a c": "c d a" or "b e"? The right one of two choices has the same letters
     made:similarity/LENGTH   "d a c", "c e": 1.25, five times the share of letters that two texts have in common
+    made:same/LENGTH         "d a c", "c a d": yes, the letters are the same; no where one of them was changed
     made:relation/LENGTH     "<e1>x</e1> d <e2>c</e2>": Before(e2,e1): c is 5 or more letters before x; else it is Other
 
 Sutskever et al. 2014, section 3.3, on why reversal is hard for one vector; Zaremba and Sutskever 2014 (arXiv:1410.4615)
@@ -102,6 +103,17 @@ def _similarity(length: int, rng: np.random.Generator) -> list[Record]:
     return records
 
 
+def _same(length: int, rng: np.random.Generator) -> list[Record]:
+    records: list[Record] = []
+    for word in _words(length, rng):
+        other, label = list(word), str(rng.choice(["no", "yes"]))
+        if label == "no":
+            place = int(rng.integers(len(word)))
+            other[place] = str(rng.choice(_LETTERS[word[place] != _LETTERS]))
+        records.append({"text": " ".join(word), "pair": " ".join(rng.permutation(other)), "label": label})
+    return records
+
+
 def _relation(length: int, rng: np.random.Generator) -> list[Record]:
     records: list[Record] = []
     for word in _words(length, rng):
@@ -132,5 +144,6 @@ TASKS: dict[str, tuple[int, Callable[[int, np.random.Generator], list[Record]], 
     "copy": (20, _copy, 1000),
     "choice": (8, _choice, 1000),
     "similarity": (8, _similarity, 1000),
+    "same": (6, _same, 1000),
     "relation": (6, _relation, 1000),
 }

@@ -53,6 +53,16 @@ def test_choices_and_similarities_are_what_they_say():
     assert np.std(labels) > 1 and min(labels) == 0 and max(labels) == 5
 
 
+def test_the_same_letters_are_the_same():
+    said = set()
+    for record in open_split(Source("made:same/5"), "validation"):
+        first, second = (sorted(record[name].split()) for name in ("text", "pair"))
+        assert record["label"] == ("yes" if first == second else "no")
+        assert len(first) == len(second)
+        said.add(record["label"])
+    assert said == {"yes", "no"}
+
+
 def test_relations_are_what_they_say():
     labels = []
     for record in open_split(Source("made:relation/5"), "validation"):
