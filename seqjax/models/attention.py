@@ -13,7 +13,7 @@ import numpy as np
 
 from seqjax.models import kernels
 from seqjax.models.cache import KVCache
-from seqjax.models.constrain import constrain
+from seqjax.models.constrain import constrain, portion
 from seqjax.models.layers import Linear, contract
 from seqjax.models.masks import Mask
 from seqjax.models.positions import rotary
@@ -25,8 +25,8 @@ MASKED = -0.7 * float(jnp.finfo(jnp.float32).max)  # finite: a row with no key g
 class Rows(Protocol):
     """An array [B, N, L, S], or one that broadcasts to it, of which some queries at a time are written out."""
 
-    def rows(self, first: jax.Array | int, count: int) -> jax.Array:
-        """Returns [B, N, count, S] from query `first` on."""
+    def rows(self, first: jax.Array | int, count: int, among: int = 1) -> jax.Array:
+        """Returns [B, N, among * count, S] from query `first` on, see `portion`."""
 
 
 def attend(
@@ -73,29 +73,32 @@ def attend(
         fused = kernels.splash if chosen == "splash" else kernels.cudnn
         return fused(q_BLNH, k_BSMH, v_BSMH, mask, 1.0 / math.sqrt(q_BLNH.shape[-1]) if scale is None else scale)
 
+    among = case.parts if chosen == "chunked" else 1
+
     def read(first: jax.Array | int, count: int) -> jax.Array:
-        part_BQNH = _rows(q_BLNH, first, count, axis=1)
-        weights_BNQS = attention_weights(part_BQNH, k_BSMH, _rows(bias, first, count), _rows(mask, first, count), scale)
+        part_BQNH = constrain(_rows(q_BLNH, first, count, among, axis=1), "BLNH")
+        bias_BNQS, mask_BNQS = (_rows(x, first, count, among) for x in (bias, mask))
+        weights_BNQS = attention_weights(part_BQNH, k_BSMH, bias_BNQS, mask_BNQS, scale)
         if dropout_key is not None:
-            key = dropout_key if count == length else jax.random.fold_in(dropout_key, first)
+            key = dropout_key if among * count == length else jax.random.fold_in(dropout_key, first)
             kept = jax.random.bernoulli(key, 1.0 - dropout, weights_BNQS.shape)
             weights_BNQS = jnp.where(kept, weights_BNQS / (1.0 - dropout), 0.0)
         batch, heads, _, source = weights_BNQS.shape
         kv_heads = k_BSMH.shape[2]
-        weights = weights_BNQS.astype(v_BSMH.dtype).reshape(batch, kv_heads, heads // kv_heads, count, source)
+        weights = weights_BNQS.astype(v_BSMH.dtype).reshape(batch, kv_heads, heads // kv_heads, among * count, source)
         y_BQMGH = contract("BMGLS,BSMH->BLMGH", weights, v_BSMH, v_BSMH.dtype)
         return y_BQMGH.astype(v_BSMH.dtype).reshape(part_BQNH.shape)
 
-    return kernels.chunked(read, length) if chosen == "chunked" else read(0, length)
+    return kernels.chunked(read, length, among) if chosen == "chunked" else read(0, length)
 
 
-def _rows(x: Any, first: jax.Array | int, count: int, axis: int = 2) -> Any:
-    """Returns what concerns `count` queries from query `first` on of an array, of a description, or of nothing."""
+def _rows(x: Any, first: jax.Array | int, count: int, among: int = 1, axis: int = 2) -> Any:
+    """Returns what concerns `count` queries from `first` on, see `portion`, of an array, a description, or nothing."""
     if x is None:
         return None
     if not isinstance(x, jax.Array | np.ndarray):
-        return x.rows(first, count)
-    return x if x.shape[axis] in (1, count) else jax.lax.dynamic_slice_in_dim(x, first, count, axis)
+        return x.rows(first, count, among)
+    return x if x.shape[axis] in (1, among * count) else portion(jnp.asarray(x), first, count, axis, among)
 
 
 def attention_weights(

@@ -9,7 +9,7 @@ letters its mesh divides. Without these the compiler may keep whole activations 
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 
@@ -21,14 +21,14 @@ class Places:
     Attributes:
       platform: of the devices, "cpu", "gpu" or "tpu".
       put: (array, letters of its axes) -> the array, divided.
-      divided: the letters that a mesh divides.
+      parts: into how many a mesh divides each letter; one that is not there stays whole.
       each: (function of arrays, letters of their axes, letters of its result's) -> the same function, which each device
         applies to its own parts.
     """
 
     platform: str
     put: Callable[[jax.Array, str], jax.Array] = lambda x, letters: x
-    divided: frozenset[str] = frozenset()
+    parts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     each: Callable[[Callable[..., jax.Array], Sequence[str], str], Callable[..., jax.Array]] = lambda f, *letters: f
 
 
@@ -46,10 +46,26 @@ def constrain(x: jax.Array, letters: str) -> jax.Array:
     return x if places is None else places.put(x, letters)
 
 
+def parts(letter: str) -> int:
+    """Returns into how many the active mesh divides this axis."""
+    places = _active.get()
+    return 1 if places is None else places.parts.get(letter, 1)
+
+
 def divided(letter: str) -> bool:
     """Returns whether a mesh is active that divides this axis, which then must not be merged into another."""
-    places = _active.get()
-    return places is not None and letter in places.divided
+    return parts(letter) > 1
+
+
+def portion(x: jax.Array, first: jax.Array | int, count: int, axis: int, among: int = 1) -> jax.Array:
+    """Returns `count` places from place `first` on of each of `among` equal parts of an axis, side by side.
+
+    A mesh that divides the axis into these parts has each device take its own.
+    """
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    parted = x.reshape(*before, among, x.shape[axis] // among, *after)
+    taken = jax.lax.dynamic_slice_in_dim(parted, first, count, axis + 1)
+    return taken.reshape(*before, among * count, *after)
 
 
 def active() -> Places | None:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seqjax.models.attention import attend, attention_weights, show
-from seqjax.models.constrain import constrain
+from seqjax.models.constrain import constrain, portion
 from seqjax.models.layers import Linear, contract
 from seqjax.models.masks import Mask
 
@@ -69,12 +69,12 @@ class RelativeScores:
     rows_BLS: jax.Array
     scale: float = 1.0
 
-    def rows(self, first: jax.Array | int, count: int) -> jax.Array:
-        """Returns float32 [B, N, count, S]: the scores of `count` queries from query `first` on."""
-        rows_BQS = jax.lax.dynamic_slice_in_dim(self.rows_BLS, first, count, axis=1)
+    def rows(self, first: jax.Array | int, count: int, among: int = 1) -> jax.Array:
+        """Returns float32 [B, N, among * count, S]: the scores of `count` queries from `first` on, see `portion`."""
+        rows_BQS = portion(self.rows_BLS, first, count, 1, among)
         scores_BNQS = jnp.zeros((), jnp.float32)
         if self.c2p_BNLR is not None:
-            c2p_BNQR = jax.lax.dynamic_slice_in_dim(self.c2p_BNLR, first, count, axis=2)
+            c2p_BNQR = portion(self.c2p_BNLR, first, count, 2, among)
             scores_BNQS += _pick(c2p_BNQR, rows_BQS)
         if self.p2c_BNSR is not None:
             scores_BNQS += _pick(self.p2c_BNSR, rows_BQS.swapaxes(1, 2)).swapaxes(2, 3)

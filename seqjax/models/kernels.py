@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from seqjax.errors import UserError
-from seqjax.models.constrain import active, divided
+from seqjax.models.constrain import active, parts
 from seqjax.models.layers import PRODUCT
 from seqjax.models.masks import Mask
 
@@ -40,7 +40,7 @@ class Case:
       bias: something is added to the scores.
       dropout: weights are dropped.
       described: the mask is by segments, causal or not, of whole rows, see `masks.Mask`; or there is none.
-      divided: a mesh divides the queries of a row.
+      parts: into how many a mesh divides the queries of a row.
       alone: the program's devices are known, or there is one.
     """
 
@@ -52,7 +52,7 @@ class Case:
     bias: bool = False
     dropout: bool = False
     described: bool = True
-    divided: bool = False
+    parts: int = 1
     alone: bool = True
 
 
@@ -73,8 +73,7 @@ def choose(case: Case, asked: str = "auto") -> str:
     own = OWN.get(case.platform)
     if own and not _refusal(own, case):
         return own
-    large = case.queries * case.keys >= LARGE and not _refusal("chunked", case)
-    return "chunked" if large else "plain"
+    return "chunked" if case.queries // case.parts * case.keys >= LARGE else "plain"
 
 
 def case_of(q_BLNH: jax.Array, k_BSMH: jax.Array, mask: Mask | jax.Array | None, bias: bool, dropout: bool) -> Case:
@@ -84,7 +83,7 @@ def case_of(q_BLNH: jax.Array, k_BSMH: jax.Array, mask: Mask | jax.Array | None,
     return Case(
         platform=jax.default_backend() if places is None else places.platform,
         queries=q_BLNH.shape[1], keys=k_BSMH.shape[1], head_width=q_BLNH.shape[3], dtype=str(q_BLNH.dtype),
-        bias=bias, dropout=dropout, described=described, divided=divided("L"),
+        bias=bias, dropout=dropout, described=described, parts=parts("L"),
         alone=places is not None or jax.device_count() == 1,
     )  # fmt: skip
 
@@ -103,12 +102,10 @@ def announce(chosen: str, case: Case) -> None:
 
 def _refusal(name: str, case: Case) -> str:
     """Returns why a kernel cannot do this, or nothing."""
-    if name == "plain":
+    if name in ("plain", "chunked"):
         return ""
-    if case.divided:
+    if case.parts > 1:
         return "needs whole rows, which parallel.sequence divides"
-    if name == "chunked":
-        return ""
     if OWN.get(case.platform) != name:
         platform = next(platform for platform, own in OWN.items() if own == name)
         return f"is for {platform.upper()}s, and this is a {case.platform.upper()}"
@@ -131,27 +128,32 @@ def _refusal(name: str, case: Case) -> str:
     return "needs rows of an even number of places" if case.queries % 2 or case.keys % 2 else ""
 
 
-def chunked(read: Callable[[jax.Array | int, int], jax.Array], length: int, size: int = CHUNK) -> jax.Array:
+def chunked(
+    read: Callable[[jax.Array | int, int], jax.Array], length: int, among: int = 1, size: int = CHUNK
+) -> jax.Array:
     """Returns read(0, length), put together from `size` queries at a time (Rabe & Staats 2021, in queries alone).
 
     The backward pass computes each part anew, so that neither pass holds more than one. Softmax is over all keys of a
     query, as ever: the values are those of `read`, to the rounding of products of another shape.
 
     Args:
-      read: (first query, how many) -> [B, how many, N, H].
+      read: (first query, how many) -> [B, among * how many, N, H], of each part of a row.
       length: queries in all.
-      size: of a part.
+      among: parts of a row that lie on different devices, each of which reads so many queries at a time.
+      size: queries of each part at a time.
     """
-    part = jax.checkpoint(read, prevent_cse=False, static_argnums=(1,))
-    many, rest = divmod(length, size)
-    parts = []
+    some = jax.checkpoint(read, prevent_cse=False, static_argnums=(1,))
+    many, rest = divmod(length // among, size)
+    found = []  # [B, among, queries, N, H]
     if many:
-        y_CBQNH = jax.lax.map(lambda first: part(first, size), size * jnp.arange(many))
-        y_BCQNH = y_CBQNH.swapaxes(0, 1)
-        parts.append(y_BCQNH.reshape(y_BCQNH.shape[0], many * size, *y_BCQNH.shape[3:]))
+        y_CBQNH = jax.lax.map(lambda first: some(first, size), size * jnp.arange(many))
+        y_BPCQNH = jnp.moveaxis(y_CBQNH.reshape(many, -1, among, size, *y_CBQNH.shape[3:]), 0, 2)
+        found.append(y_BPCQNH.reshape(-1, among, many * size, *y_BPCQNH.shape[4:]))
     if rest:
-        parts.append(part(many * size, rest))
-    return jnp.concatenate(parts, axis=1)
+        y_BQNH = some(many * size, rest)
+        found.append(y_BQNH.reshape(-1, among, rest, *y_BQNH.shape[2:]))
+    y_BPQNH = jnp.concatenate(found, axis=2)
+    return y_BPQNH.reshape(-1, length, *y_BPQNH.shape[3:])
 
 
 def splash(

@@ -8,6 +8,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from seqjax.models.constrain import portion
+
 
 def same_segment(query_segments_BL: jax.Array, key_segments_BS: jax.Array) -> jax.Array:
     """Returns bool [B, 1, L, S]: query and key belong to one document; padding (segment 0) is never attended to."""
@@ -15,10 +17,9 @@ def same_segment(query_segments_BL: jax.Array, key_segments_BS: jax.Array) -> ja
     return (query == key) & (key > 0)
 
 
-def causal(query_length: int, key_length: int, start: int | jax.Array = 0) -> jax.Array:
-    """Returns bool [1, 1, L, S]: the key's place in the row is not after the query's; query 0 stands at `start`."""
-    query, key = jnp.arange(query_length)[:, None] + start, jnp.arange(key_length)[None, :]
-    return (key <= query)[None, None]
+def causal(places_L: jax.Array, key_length: int) -> jax.Array:
+    """Returns bool [1, 1, L, S]: the key's place in the row is not after the query's, which is given."""
+    return (jnp.arange(key_length)[None, :] <= places_L[:, None])[None, None]
 
 
 def with_prefix(mask_11LS: jax.Array, key_prefix_BS: jax.Array) -> jax.Array:
@@ -52,10 +53,11 @@ class Mask:
     start: jax.Array | int | None = None
     prefix_BS: jax.Array | None = None
 
-    def rows(self, first: jax.Array | int, count: int) -> jax.Array:
-        """Returns bool [B, 1, count, S]: the mask of `count` queries from query `first` on."""
-        mask = same_segment(jax.lax.dynamic_slice_in_dim(self.queries_BL, first, count, axis=1), self.keys_BS)
+    def rows(self, first: jax.Array | int, count: int, among: int = 1) -> jax.Array:
+        """Returns bool [B, 1, among * count, S]: the mask of `count` queries from query `first` on, see `portion`."""
+        mask = same_segment(portion(self.queries_BL, first, count, 1, among), self.keys_BS)
         if not self.causal:
             return mask
-        before = causal(count, self.keys_BS.shape[1], first + (0 if self.start is None else self.start))
+        places_Q = portion(jnp.arange(self.queries_BL.shape[1]), first, count, 0, among)
+        before = causal(places_Q + (0 if self.start is None else self.start), self.keys_BS.shape[1])
         return mask & (before if self.prefix_BS is None else with_prefix(before, self.prefix_BS))

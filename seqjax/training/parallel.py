@@ -237,8 +237,8 @@ class Devices:
         if not self.pmap:
             places = dataclasses.replace(places, each=self._each)
         if self.divides:
-            divided = frozenset(name for name, axes in layout.LETTERS.items() if layout.ways(axes, self.sizes) > 1)
-            places = dataclasses.replace(places, put=self._put, divided=divided)
+            parts = {letter: layout.ways(axes, self.sizes) for letter, axes in layout.LETTERS.items()}
+            places = dataclasses.replace(places, put=self._put, parts=parts)
 
         def placed(state: Any, batch: Batch, key: jax.Array | None) -> Any:
             with placing(places):

@@ -49,7 +49,7 @@ def test_masks_against_loops():
     expected = [[[[a == b and b > 0 for b in key[0]] for a in query[0]]]]
     np.testing.assert_array_equal(masks.same_segment(jnp.array(query), jnp.array(key)), expected)
     expected = [[[[s <= t + 2 for s in range(6)] for t in range(3)]]]
-    np.testing.assert_array_equal(masks.causal(3, 6, start=2), expected)
+    np.testing.assert_array_equal(masks.causal(2 + np.arange(3), 6), expected)
 
 
 def test_positions_count_real_tokens():

@@ -37,7 +37,8 @@ GPU, CPU = dataclasses.replace(TPU, platform="gpu"), dataclasses.replace(TPU, pl
         (dataclasses.replace(TPU, dropout=True), "chunked", "dropout"),
         (dataclasses.replace(TPU, queries=1000), "plain", "128"),
         (dataclasses.replace(TPU, queries=1, described=False), "plain", "cache"),
-        (dataclasses.replace(TPU, divided=True), "plain", "sequence"),
+        (dataclasses.replace(TPU, parts=8), "plain", "sequence"),
+        (dataclasses.replace(TPU, parts=8, queries=4096, keys=4096), "chunked", "sequence"),
         (dataclasses.replace(TPU, alone=False), "chunked", "parallel"),
         (GPU, "cudnn", ""),
         (dataclasses.replace(GPU, queries=30, keys=30), "cudnn", ""),
@@ -112,6 +113,21 @@ def test_chunked_is_plain(rng, what):
         bias = rng.normal(size=(1, 4 if "head" in what else 1, 300, 300)).astype(np.float32)
     read = functools.partial(attend, bias=bias, mask=mask)
     same(functools.partial(read, kernel="chunked"), functools.partial(read, kernel="plain"), args, queries > 0)
+
+
+@pytest.mark.parametrize("what", ["both ways", "causal", "cache", "biased by head"])
+def test_chunked_reads_rows_that_lie_in_parts(rng, what):
+    """Two of 300 queries each: 256 of both, then the rest."""
+    args, queries, keys = inputs(rng, 600, 650 if what == "cache" else None)
+    mask = Mask(queries, keys, what != "both ways", jnp.asarray(50) if what == "cache" else None)
+    bias = rng.normal(size=(1, 4, 600, 600)).astype(np.float32) if what == "biased by head" else None
+    read = functools.partial(attend, bias=bias, mask=mask)
+
+    def parted(*args):
+        with placing(Places("cpu", parts={"L": 2})):
+            return read(*args, kernel="chunked")
+
+    same(parted, functools.partial(read, kernel="plain"), args, queries > 0)
 
 
 def test_chunked_drops_as_often_as_plain():

@@ -13,6 +13,7 @@ import pytest
 from seqjax import experiment as experiments
 from seqjax import rng, trees
 from seqjax.errors import UserError
+from seqjax.models import kernels
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.model import build, initialise, shapes
 from seqjax.models.rnn import RNNConfig
@@ -67,10 +68,10 @@ def spec(tmp_path_factory):
 
 
 @functools.cache
-def setting(spec, family, dropout=0.1):
+def setting(spec, family, dropout=0.1, kernel="auto"):
     """Model, parameters, batch, and what one device makes of them."""
     model, objective = FAMILIES[family]
-    model = dataclasses.replace(model, dropout=dropout)
+    model = dataclasses.replace(model, dropout=dropout, **({"attention_kernel": kernel} if kernel != "auto" else {}))
     if hasattr(objective, "dropout"):
         objective = dataclasses.replace(objective, dropout=dropout)
     config = experiment(spec)
@@ -109,6 +110,19 @@ def test_a_mesh_changes_nothing(spec, family, layout):
         np.testing.assert_allclose(value, terms[name][0], rtol=1e-5, err_msg=name)
         np.testing.assert_allclose(weight, terms[name][1], rtol=1e-6, err_msg=name)
     for path, found in trees.flatten(jax.device_get(grads)).items():
+        np.testing.assert_allclose(found, trees.flatten(wanted)[path], atol=1e-5, err_msg=path)
+
+
+@pytest.mark.parametrize("family", ["gpt", "t5", "deberta v1"])
+def test_parts_of_rows_are_read_by_chunks(spec, family, monkeypatch):
+    """Eight places of each device's part, four at a time, beside plain attention on one device."""
+    params, batch, (wanted, _) = setting(spec, family, dropout=0.0)[1:]
+    monkeypatch.setattr(kernels, "chunked", functools.partial(kernels.chunked, size=4))
+    function = setting(spec, family, 0.0, "chunked")[0]
+    places = Devices(Parallel("mesh", 8, sequence=4))
+    laid = places.create(lambda params: params, params)
+    grads = jax.device_get(places.spread(function)(laid, places.put(batch), jax.random.key(2))[0])
+    for path, found in trees.flatten(grads).items():
         np.testing.assert_allclose(found, trees.flatten(wanted)[path], atol=1e-5, err_msg=path)
 
 
