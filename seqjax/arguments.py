@@ -75,19 +75,10 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         _sampling,
         folder="DIR a run's folder",
     )
-    predict = add(
-        "predict", "what a fine-tuned run says of texts: classes, tags, numbers or answers", folder="DIR a run's folder"
-    )
-    predict.add_argument("--text", action="append", metavar="TEXT", help="one text, or a pair with a tab between")
-    predict.add_argument(
-        "--file", metavar="FILE", help="a text or a pair on each line, or .jsonl, .tsv, .csv, .conll; .gz too"
-    )
-    predict.add_argument("--among", metavar="FILE", help="of retrieval: find the most alike of this file's lines")
-    predict.add_argument("--out", metavar="FILE", help="write JSON lines here instead of showing them")
-    predict.add_argument(
-        "--threshold", type=float, metavar="T", help="answer where the best span scores T above none (objective's)"
-    )
-    predict.add_argument("--encoding", default="utf-8", help="of --file (default utf-8)")
+    add(
+        "predict", "what a fine-tuned run says of texts: classes, tags, numbers or answers", _asking,
+        folder="DIR a run's folder",
+    )  # fmt: skip
     reproduce = add("reproduce", "run a recorded run again and compare the two", _run, folder="DIR a run's folder")
     reproduce.add_argument("--tolerance", type=float, default=1e-5, help="relative, of any metric (default 1e-5)")
     add("diff", "why two runs differ: settings, data, versions, hardware", a="DIR1 a run's folder", b="DIR2 other")
@@ -135,6 +126,19 @@ def _overrides(parser: argparse.ArgumentParser) -> None:
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", dest="into", metavar="DIR", help="the run's folder (default: one under runs/)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _asking(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("--text", action="append", metavar="TEXT", help="one text, or a pair with a tab between")
+    predict.add_argument(
+        "--file", metavar="FILE", help="a text or a pair on each line, or .jsonl, .tsv, .csv, .conll; .gz too"
+    )
+    predict.add_argument("--among", metavar="FILE", help="of retrieval: find the most alike of this file's lines")
+    predict.add_argument("--out", metavar="FILE", help="write JSON lines here instead of showing them")
+    predict.add_argument(
+        "--threshold", type=float, metavar="T", help="answer where the best span scores T above none (objective's)"
+    )
+    predict.add_argument("--encoding", default="utf-8", help="of --file (default utf-8)")
 
 
 def _sampling(parser: argparse.ArgumentParser) -> None:

@@ -208,13 +208,6 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                     tags += [numbered[word] if word >= 0 else -1 for word in (*words, -1)]
                     documents.append(ids)
                 firsts += [len(ids) for ids in documents]
-            elif reads == "relation":
-                texts = [field(records[i], i, "text") for i in places]
-                told = marked.encode(tokenizer, texts, [f"record {i + 1}" for i in places])
-                documents, firsts = [ids for ids, _ in told], firsts + [len(ids) for ids, _ in told]
-                entities += [np.append(members, np.int32(0)) for _, members in told]
-                numbers += [class_number(field(records[i], i, "label"), labels, i) for i in places]
-                size += sum(len(text.encode()) for text in texts)
             elif reads == "answers":
                 texts, contexts = ([field(records[i], i, name) for i in places] for name in ("text", "pair"))
                 documents, questions, found = _asked(tokenizer, texts, contexts)
@@ -229,8 +222,13 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
             else:
                 texts = [field(records[i], i, "text") for i in places]
                 size += sum(len(text.encode()) for text in texts)
-                documents = (tokenizer.source if reads == "pair" else tokenizer).encode_batch(texts)
-                if reads in ("label", "choices"):
+                if reads == "relation":
+                    told = marked.encode(tokenizer, texts, [f"record {i + 1}" for i in places])
+                    documents = [ids for ids, _ in told]
+                    entities += [np.append(members, np.int32(0)) for _, members in told]
+                else:
+                    documents = (tokenizer.source if reads == "pair" else tokenizer).encode_batch(texts)
+                if reads in ("label", "choices", "relation"):
                     numbers += [class_number(field(records[i], i, "label"), labels, i) for i in places for _ in each]
                 if reads == "number":
                     numbers += [real_number(field(records[i], i, "label"), i) for i in places]

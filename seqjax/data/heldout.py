@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqjax.data import files
-from seqjax.data.records import Record
+from seqjax.data.records import Record, coarser
 from seqjax.errors import UserError
 
 SHOWN = 5  # classes that a warning names
@@ -48,7 +48,7 @@ def _classes(rows: list[Record], coarse: str) -> set[str]:
     labels = {row["label"] for row in rows if "label" in row}
     if any("." in label and _is_number(label) for label in labels):
         return set()
-    return {label.split(coarse)[0] if coarse else label for label in labels}
+    return {coarser(label, coarse) for label in labels}
 
 
 def _compare(kept: set[str], held: set[str], paths: list[Path]) -> None:

@@ -98,6 +98,11 @@ class Joined:
         return texts if key == "choices" else " ".join(texts)
 
 
+def coarser(label: str, coarse: str) -> str:
+    """Returns a label up to the text `coarse`, or as it is where that is empty."""
+    return label.split(coarse)[0] if coarse else label
+
+
 @dataclass(frozen=True)
 class Converted:
     """Records whose label is cut before `coarse` and whose tags are of another `scheme`, where these are not empty."""
@@ -115,7 +120,7 @@ class Converted:
     def labels(self) -> tuple[str, ...]:
         """Those of the records; of tags in another scheme none are declared."""
         names = self.records.labels
-        return () if self.scheme else tuple(dict.fromkeys(self._label(name) for name in names))
+        return () if self.scheme else tuple(dict.fromkeys(coarser(name, self.coarse) for name in names))
 
     def __len__(self) -> int:
         return len(self.records)
@@ -123,7 +128,7 @@ class Converted:
     def __getitem__(self, index: int) -> Record:
         record = self.records[index]
         if "label" in record:
-            record["label"] = self._label(record["label"])
+            record["label"] = coarser(record["label"], self.coarse)
         if self.scheme and "tags" in record:
             try:
                 record["tags"] = convert(record["tags"], self.scheme)
@@ -133,9 +138,6 @@ class Converted:
 
     def __iter__(self) -> Iterator[Record]:
         return (self[index] for index in range(len(self)))
-
-    def _label(self, label: str) -> str:
-        return label.split(self.coarse)[0] if self.coarse else label
 
 
 def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()) -> Records:

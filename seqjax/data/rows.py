@@ -245,15 +245,10 @@ def lay_out(
         asked = extra + np.minimum(corpus.first, question)
         windows = _contexts(corpus, width - asked, overlap)
         extra = asked[windows[:, 0]]
-    elif whole and corpus.tags is not None:
-        shared = min(overlap, (width - extra) // 2)
-        windows = cut(sequences, width - extra, shared)
-    elif whole and corpus.entities is not None:
-        windows = around(np.asarray(corpus.entities), np.asarray(corpus.offsets), width - extra)
-    elif whole:
-        stop = np.minimum(sequences, width - extra)
-        windows = np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
+    elif whole and corpus.tags is None:
+        windows = _wholes(corpus, sequences, width - extra)
     else:
+        shared = min(overlap, (width - extra) // 2) if whole else shared
         windows = cut(sequences, width - extra, shared)
     sizes = windows[:, 2] - windows[:, 1] + extra
     if layout == "pack" and not whole:
@@ -279,6 +274,14 @@ def _as_one(corpus: Corpus, vocabulary: Vocabulary, framing: str, width: int, lo
         return dataclasses.replace(_one_each(joined, windows, width, "bare", vocabulary), strips=strips)
     rows = _one_each(joined, windows, width, framing if extra else "bare", vocabulary)
     return dataclasses.replace(rows, stride=width - extra - lookahead)
+
+
+def _wholes(corpus: Corpus, sequences: np.ndarray, room: int) -> np.ndarray:
+    """Returns one window of each document: its beginning, or the part around the two entities that it is about."""
+    if corpus.entities is not None:
+        return around(np.asarray(corpus.entities), np.asarray(corpus.offsets), room)
+    stop = np.minimum(sequences, room)
+    return np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
 
 
 def _contexts(corpus: Corpus, room: np.ndarray, overlap: int) -> np.ndarray:

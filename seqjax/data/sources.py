@@ -241,7 +241,9 @@ def _open_glue(source: Source, folder: str, split: str) -> Records:
     paths, found, both = glue.read(folder, split, source.encoding, source.ragged)
     if not found:
         raise UserError(f"{paths[0]}:1: expected at least one record, found none")
-    text, pair, label = glue.columns(list(found[0][1])) or ("text", "", "label")
+    known = glue.columns(list(found[0][1]))
+    assert known is not None, "`read` refuses other files"
+    text, pair, label = known
     if label not in found[0][1]:
         raise UserError(f"{paths[0]} has no labels, which GLUE keeps to itself; score the validation split, or predict")
     own = replace(

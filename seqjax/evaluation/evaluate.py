@@ -37,7 +37,7 @@ REPORTED = Judged | InBatchNegatives | Answering  # objectives with scores by cl
 def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Scorer:
     """Returns a function (params, split, limit=0, stop=never) -> {"loss": ..., metric: ...} that compiles once.
 
-    It asks `stop` before each batch, and returns {} where that says so.
+    It asks `stop` before each batch, and raises BrokenOff where that says so.
     The result is the same for any batch size and number of devices, up to the rounding of a sum. "loss" is the sum of
     the objective's terms, each times its factor and in nats per unit of weight. A causal language model gets
     "perplexity" too, and "bits_per_byte" of the original text where all of it was read.
@@ -52,9 +52,7 @@ def scorer(model: Model, dataset: Dataset, devices: Devices, seed: int) -> Score
     def run(params: Params, split: str, limit: int = 0, stop: Stop = never) -> dict[str, float]:
         totals: dict[str, list[float]] = {}
         carry = None
-        for batch in dataset.evaluation(split, seed, len(devices), limit):
-            if stop():
-                return {}
+        for batch in until(stop, dataset.evaluation(split, seed, len(devices), limit)):
             given = dict(devices.put_whole(batch))
             if dataset.rows(split).strips:
                 carry = model.initial_carry(*batch["tokens"].shape) if carry is None else carry

@@ -30,19 +30,17 @@ from seqjax.types import Params
 def evaluator(model: Model, dataset: Dataset, devices: Devices, seed: int, metric: str) -> Scorer:
     """Returns what `scorer` does, whose function gives the task's own scores too where `metric` is only among them.
 
-    With a limit these are of the records that the first so many rows hold whole.
+    With a limit these are of the records that the first so many rows hold whole. Where `stop` says so it returns {}.
     """
     score, own = scorer(model, dataset, devices, seed), _own(model, dataset, devices)
 
     def run(params: Params, split: str, limit: int = 0, stop: Stop = never) -> dict[str, float]:
-        scores = score(params, split, limit, stop)
-        if not scores or metric in scores:
-            return scores
         try:
-            found = headlines(dataset.objective, own(params, split, limit, stop))
+            scores = score(params, split, limit, stop)
+            found = {} if metric in scores else headlines(dataset.objective, own(params, split, limit, stop))
         except BrokenOff:
             return {}
-        return scores | found | scores
+        return scores | {name: value for name, value in found.items() if name not in scores}
 
     return run
 
