@@ -12,8 +12,8 @@ from typing import Any
 
 from seqjax.data import files, tokenizers
 from seqjax.errors import UserError
-from seqjax.evaluation.asked import Text, asked
-from seqjax.evaluation.predict import check_asked, predict_asked
+from seqjax.evaluation.predict import asked, asked_task, predict_asked
+from seqjax.evaluation.records import Text
 from seqjax.experiment import Experiment
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Tagging
@@ -55,7 +55,7 @@ def predict_texts(
         experiment = replace(experiment, objective=replace(objective, threshold=threshold))
     if among is not None and not isinstance(objective, InBatchNegatives):
         raise UserError("--among is for a run of retrieval")
-    check_asked(objective)
+    asked_task(objective)  # says so where there is none
     candidates = None if among is None else [line for line in files.lines(Path(among), encoding) if line.strip()]
 
     def texts() -> Named:

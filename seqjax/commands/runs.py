@@ -17,8 +17,8 @@ from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
-from seqjax.evaluation.analysis import headlines
-from seqjax.evaluation.evaluate import REPORTED, format_reported, reported, scorer
+from seqjax.evaluation.evaluate import format_reported, reported, scorer
+from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
 from seqjax.models.model import build
 from seqjax.objectives.answering import Answering
@@ -79,8 +79,9 @@ def train(
         if result["status"] == "interrupted":
             return result, text
         last = {name: value for name, value in result.items() if name == "best" or name.startswith("eval/")}
-        of_task = headlines(experiment.objective, result.get("report", {}))
-        found.append(last | {f"report/{name}": value for name, value in of_task.items()})
+        if task := task_of(experiment.objective):
+            last |= {f"report/{name}": value for name, value in task.headlines(result["report"]).items()}
+        found.append(last)
     title = f"{experiment.run.metric} of the best, the last scores (eval/), the best checkpoint's report"
     spread, text = _spread(found, f"{title}, on validation; see {folder / TABLE}")
     (folder / TABLE).write_text(json.dumps(spread, indent=1) + "\n")
@@ -147,7 +148,7 @@ def _scores(folder: str, split: str, step: str) -> Result:
         "scores": scorer(model, dataset, devices, experiment.run.seed)(params, split),
     }
     text = "\n".join(f"{name:14} {value:.6f}" for name, value in result["scores"].items())
-    if isinstance(experiment.objective, REPORTED):
+    if task_of(experiment.objective):
         result["report"] = reported(model, dataset, devices, params, split)
         text += "\n\n" + format_reported(result["report"])
     return result, text

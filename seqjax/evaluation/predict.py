@@ -2,36 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a fine-tuned model says of texts without labels: classes, tags or answers, in order, batch by batch."""
 
-import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
-import numpy as np
-
-from seqjax.data.corpus import unlabelled
-from seqjax.data.pipeline import Example, pad
-from seqjax.data.rows import Rows, lay_out
+from seqjax.data.sources import Source
 from seqjax.errors import UserError
-from seqjax.evaluation.asked import Asked, Text, asked
-from seqjax.evaluation.embed import sentence_embeddings
-from seqjax.evaluation.spans import answer_all
-from seqjax.evaluation.texts import say
+from seqjax.evaluation.records import Asked, Text
+from seqjax.evaluation.tasks.table import task_of
+from seqjax.evaluation.tasks.task import Ready, Task
 from seqjax.experiment import Experiment
-from seqjax.objectives.answering import Answering
-from seqjax.objectives.question_answering import QuestionAnswering
-from seqjax.objectives.regression import Regression
-from seqjax.objectives.supervised import Classification, Tagging
-from seqjax.objectives.two_towers import InBatchNegatives
-from seqjax.tags import entities, parts
+from seqjax.objectives.objective import Objective
 from seqjax.types import Params
 
 TOGETHER = 16  # batches that are sorted by length together
-SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
-# Objectives of runs that can be asked.
-PREDICTED = Classification | Tagging | Regression | Answering | QuestionAnswering | InBatchNegatives
-NEAREST = 5
 
 
 def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Iterable[Text]) -> Iterator[dict[str, Any]]:
@@ -64,12 +48,6 @@ def predict(experiment: Experiment, params: Params, tokenizer: Any, texts: Itera
     )
 
 
-def check_asked(objective: Any) -> None:
-    """Raises UserError where runs of an objective cannot be asked."""
-    if not isinstance(objective, PREDICTED):
-        raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
-
-
 def predict_asked(
     experiment: Experiment,
     params: Params,
@@ -85,153 +63,61 @@ def predict_asked(
       tokenizer: of the run.
       texts: see `asked`.
       among: of retrieval: texts of which the most alike are found for each, as "nearest" ({"text", "similarity",
-        "number"} of NEAREST, the best first) instead of vectors.
+        "number"} of the five best) instead of vectors.
     """
     objective = experiment.objective
-    check_asked(objective)
-    assert isinstance(objective, PREDICTED)
-    model, size = objective.build(experiment.model), experiment.data.eval_batch
-    ask: Callable[[list[Asked]], list[dict[str, Any]]]
-    if isinstance(objective, Answering):
-        ask = functools.partial(_answers, experiment, model, params, tokenizer)
-    elif isinstance(objective, InBatchNegatives):
-        ask = _towers(experiment, model, params, tokenizer, among)
-    else:
-        compute = objective.chances if isinstance(objective, Classification) else objective.predict
-        compiled = jax.jit(functools.partial(compute, model.apply))
-        answering = isinstance(objective, QuestionAnswering)
-        ask = functools.partial(_spans if answering else _labels, experiment, compiled, params, tokenizer)
+    model = objective.build(experiment.model)
+    answer = asked_task(objective).answerer(Ready(experiment, model, params, tokenizer), among)
     iterator = iter(texts)
-    while group := list(itertools.islice(iterator, TOGETHER * size)):
+    while group := list(itertools.islice(iterator, TOGETHER * experiment.data.eval_batch)):
         asks = [text for text in group if text.read]
-        found = iter(ask(asks) if asks else [])
+        found = iter(answer(asks) if asks else [])
         yield from (next(found) if text.read else text.given for text in group)
 
 
-def _answers(experiment: Experiment, model: Any, params: Params, tokenizer: Any, texts: list[Asked]) -> list[dict]:
-    objective, data = experiment.objective, experiment.data
-    assert isinstance(objective, Answering)
-    sources = [str(text.read) for text in texts]
-    said = say(model, objective, tokenizer, data.length, data.eval_batch, params, sources)
-    room = objective.widest(data.length)[0]
-    lengths = [len(ids) for ids in tokenizer.source.encode_batch(sources)]
-    return [
-        text.given | {"answer": answer, "cut": length >= room}
-        for text, answer, length in zip(texts, said, lengths, strict=True)
-    ]
+def asked_task(objective: Objective) -> Task[Any]:
+    """Returns the task by which runs of an objective are asked.
+
+    Raises:
+      UserError: there is none.
+    """
+    if task := task_of(objective):
+        return task
+    raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
 
 
-def _towers(
-    experiment: Experiment, model: Any, params: Params, tokenizer: Any, among: Sequence[str] | None
-) -> Callable[[list[Asked]], list[dict[str, Any]]]:
-    """Returns what gives vectors of texts, or how alike pairs are, or which of other texts are most alike."""
-    objective, data = experiment.objective, experiment.data
-    assert isinstance(objective, InBatchNegatives)
-    vectors = functools.partial(
-        sentence_embeddings, model, params, tokenizer, pool=objective.pool, batch=data.eval_batch, length=data.length,
-        normalise=objective.similarity == "cosine",
-    )  # fmt: skip
+def asked(source: Source, objective: Objective, texts: Iterable[tuple[str, Text | None]]) -> Iterator[Asked]:
+    """Yields each text as the model reads it.
 
-    candidates_ND = vectors(list(among)) if among else None
+    Args:
+      source: of the run's training data.
+      objective: of the run.
+      texts: how errors name each, and the text: its parts in the order of the columns that training read, or a record
+        with these columns or the keys text, pair, choices (a list), words (a list), question and context. None is a
+        blank line, of which nothing is read.
 
-    def ask(texts: list[Asked]) -> list[dict[str, Any]]:
-        parts = [(text.read,) if isinstance(text.read, str) else text.read for text in texts]
-        first_ND = vectors([part[0] for part in parts])
-        cut = [any(len(ids) > data.length - 2 for ids in tokenizer.encode_batch(list(part))) for part in parts]
-        if len(parts[0]) == 2:
-            alike = np.sum(first_ND * vectors([part[1] for part in parts]), axis=1)
-            found: list[dict[str, Any]] = [{"similarity": float(each)} for each in alike]
-        elif candidates_ND is None or among is None:
-            found = [{"vector": each.tolist()} for each in first_ND]
+    Raises:
+      UserError: a text with other parts than it may have or than the first has, or with nothing in one; or a text that
+        is to be tagged without spaces between its words, where nothing says what its words are.
+    """
+    task = asked_task(objective)
+    shapes = {len(names): names for names in task.shapes(source)}
+    first: Asked | None = None
+    for where, text in texts:
+        if text is None:
+            yield Asked({"text": ""}, ())
+            continue
+        if isinstance(text, Mapping):
+            record = dict(text)
         else:
-            found = [
-                {"nearest": [{"text": among[i], "similarity": float(row[i]), "number": int(i) + 1} for i in order]}
-                for row in first_ND @ candidates_ND.T
-                for order in [np.argsort(-row, kind="stable")[:NEAREST]]
-            ]
-        return [text.given | each | {"cut": long} for text, each, long in zip(texts, found, cut, strict=True)]
-
-    return ask
-
-
-def _labels(
-    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Asked]
-) -> list[dict[str, Any]]:
-    objective, data = experiment.objective, experiment.data
-    assert isinstance(objective, Classification | Tagging | Regression)
-    rows = _rows(experiment, tokenizer, texts)
-    found: dict[int, np.ndarray] = {}
-    for place, example, out in _computed(experiment, compute, params, tokenizer, rows):
-        found[place] = out[example["tag_weights"] > 0] if isinstance(objective, Tagging) else out
-    if isinstance(objective, Tagging):
-        said: list[list[int]] = [[] for _ in texts]
-        for place in range(len(rows)):  # a sentence may take several
-            said[rows.windows[place, 0]] += found[place].astype(int).tolist()
-        joint = "" if data.source.placed else " "
-        return [_tags(objective.labels, text, tags, joint) for text, tags in zip(texts, said, strict=True)]
-    choices = rows.corpus.choices
-    room = objective.row_length(data.length) // choices - (3 if rows.corpus.pair else 2)
-    cut = np.any((rows.corpus.lengths > room).reshape(-1, choices), axis=1)
-    return [_said(objective, text, found[place]) | {"cut": bool(cut[place])} for place, text in enumerate(texts)]
-
-
-def _spans(
-    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, texts: list[Asked]
-) -> list[dict[str, Any]]:
-    objective = experiment.objective
-    assert isinstance(objective, QuestionAnswering)
-    rows = _rows(experiment, tokenizer, texts)
-    logits = {place: out for place, _, out in _computed(experiment, compute, params, tokenizer, rows)}
-    found = answer_all(objective, rows, logits, [text.read[1] for text in texts])
-    return [
-        text.given | answer | {"cut": bool(length > rows.question)}
-        for text, answer, length in zip(texts, found, rows.corpus.first, strict=True)
-    ]
-
-
-def _rows(experiment: Experiment, tokenizer: Any, texts: list[Asked]) -> Rows:
-    """Returns the rows of texts without labels, each as short as it may be."""
-    objective, data = experiment.objective, experiment.data
-    corpus = unlabelled([text.read for text in texts], tokenizer, objective.reads)
-    buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
-    longest, *shorter = (objective.row_length(width) for width in (data.length, *buckets))
-    layout = ("bucket", objective.framing, longest, 0, shorter)
-    asked = objective.question_length if isinstance(objective, QuestionAnswering) else 0
-    return lay_out(corpus, tokenizer, *layout, whole=True, overlap=data.overlap, question=asked)
-
-
-def _computed(
-    experiment: Experiment, compute: Callable[..., jax.Array], params: Params, tokenizer: Any, rows: Rows
-) -> Iterator[tuple[int, Example, np.ndarray]]:
-    """Yields the number of each row, its example and what is computed of it, batch by batch."""
-    for places in _batches(rows, experiment.data.eval_batch):
-        generator = np.random.default_rng(0)  # nothing is drawn from it
-        examples = [experiment.objective.corrupt(rows.row(place), generator, tokenizer) for place in places]
-        out = np.asarray(compute(params, pad(examples, experiment.data.eval_batch)))
-        yield from zip(places, examples, out, strict=False)
-
-
-def _said(objective: Classification | Regression, text: Asked, found: np.ndarray) -> dict[str, Any]:
-    if isinstance(objective, Regression):
-        return text.given | {"number": float(found)}
-    best = int(np.argmax(found))
-    every = {label: float(chance) for label, chance in zip(objective.labels, found, strict=True)}
-    return text.given | {"label": objective.labels[best], "probability": float(found[best]), "probabilities": every}
-
-
-def _tags(labels: Sequence[str], text: Asked, found: Sequence[int], joint: str) -> dict[str, Any]:
-    words, tags = list(text.read), [labels[tag] for tag in found]
-    out: dict[str, Any] = text.given | {"words": words, "tags": tags}
-    if all(tag == "O" or "-" in tag for tag in labels) and all(parts(tag) for tag in labels):
-        out["entities"] = [
-            {"type": kind, "text": joint.join(words[start:stop]), "start": start, "stop": stop}
-            for start, stop, kind in entities(tags)
-        ]
-    return out
-
-
-def _batches(rows: Rows, size: int) -> Iterator[list[int]]:
-    """Yields places of rows of one width, at most `size` at a time."""
-    for width in np.unique(rows.widths):
-        same = np.flatnonzero(rows.widths == width).tolist()
-        yield from (same[start : start + size] for start in range(0, len(same), size))
+            parts = (text,) if isinstance(text, str) else tuple(text)
+            if len(parts) not in shapes:
+                what = " or ".join(task.described(names) for names in shapes.values())
+                raise UserError(f"{where}: expected {what}, found {text!r:.60}")
+            record = dict(zip(shapes[len(parts)], parts, strict=True))
+        found = task.read(source, record, where)
+        first = first or found
+        if task.pairs and ("pair" in found.given) != ("pair" in first.given):
+            what = "a pair of texts, as the first is" if "pair" in first.given else "one text"
+            raise UserError(f"{where}: expected {what}, found {text!r:.60}")
+        yield found

@@ -106,13 +106,6 @@ def say(
     return [said[place] for place in range(len(sources))]
 
 
-def judged_report(objective: Answering, pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns scores of what `answers` gave, as the objective has them judged."""
-    if objective.judged == "text":
-        return text_report(pairs, objective.bleu, objective.stemmed)
-    return parsed_report(pairs, objective.judged)
-
-
 def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a", stemmed: bool = False) -> dict[str, Any]:
     """Returns scores of answers against gold, in percent.
 

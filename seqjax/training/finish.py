@@ -9,8 +9,8 @@ from typing import Any
 
 from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
-from seqjax.evaluation.analysis import headlines
-from seqjax.evaluation.evaluate import REPORTED, reporter
+from seqjax.evaluation.evaluate import reporter
+from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
 from seqjax.training import checkpoint, processes, record
 from seqjax.training.parallel import Devices
@@ -35,15 +35,15 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     experiment = run.experiment
     scores = {"before": _evaluated(run, 0), "after": _evaluated(run, outcome["best_step"])}
     outcome = outcome | {"before": scores["before"].get(experiment.run.metric)}
-    if outcome["status"] != "interrupted" and isinstance(experiment.objective, REPORTED):
+    if outcome["status"] != "interrupted" and (task := task_of(experiment.objective)):
         tuned = bool(experiment.init_from)
         prepared = prepare(experiment, folder / "tokenizer") if tuned else reopen(experiment, folder)
         devices = Devices(experiment.parallel)
         report = reporter(prepared.model, prepared.dataset, devices)
         outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
-        scores["after"] |= headlines(experiment.objective, outcome["report"])
+        scores["after"] |= task.headlines(outcome["report"])
         if tuned:
-            scores["before"] |= headlines(experiment.objective, report(adopted(prepared)[0], EVALUATED))
+            scores["before"] |= task.headlines(report(adopted(prepared)[0], EVALUATED))
     outcome["scores"] = scores
     if not processes.first():
         return outcome

@@ -14,7 +14,7 @@ from seqjax.data.pipeline import Dataset, open_data
 from seqjax.data.tokenizers import Tokenizer
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
-from seqjax.evaluation.running import task_names
+from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.kernels import OWN
@@ -109,7 +109,8 @@ def check_metric(prepared: Prepared) -> None:
     """
     run, objective = prepared.experiment.run, prepared.dataset.objective
     names = score_names(prepared.model, prepared.dataset, EVALUATED, run.eval_rows)
-    of_task = [name for name in task_names(objective) if name not in names]
+    task = task_of(objective)
+    of_task = [name for name in task.score_names() if name not in names] if task else []
     if run.metric not in [*names, *of_task]:
         raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join([*names, *of_task])}")
     high = run.metric.endswith("accuracy") or (run.metric in of_task and run.metric not in EITHER)

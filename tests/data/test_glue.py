@@ -10,7 +10,7 @@ import pytest
 from seqjax.data.corpus import label_names
 from seqjax.data.sources import Source, open_split
 from seqjax.errors import UserError
-from seqjax.evaluation.asked import asked
+from seqjax.evaluation.predict import asked
 from seqjax.experiment import resolve
 
 MNLI = (

@@ -9,15 +9,17 @@ import pytest
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import from_records
-from seqjax.evaluation import analysis
 from seqjax.evaluation.evaluate import format_reported, predictor, report, reported
 from seqjax.evaluation.predict import predict
+from seqjax.evaluation.tasks.answers import Answers
+from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise
 from seqjax.models.rnn import RNNConfig
 from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification, Tagging
+from seqjax.objectives.text_to_text import TextToText
 from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.parallel import Devices, Parallel
 
@@ -55,7 +57,7 @@ def test_classes_that_are_surest_and_wrong_come_first():
     assert [part["longest"] for part in parts] == lengths[1::2]
     np.testing.assert_allclose(np.mean([part["accuracy"] for part in parts]), found["accuracy"])
     assert f"tokens up to        count             accuracy\n{lengths[1]:<16} " in format_reported(found)
-    assert analysis.headlines(objective, found)["macro_f1"] == found["macro"]["f1"]
+    assert task_of(objective).headlines(found)["macro_f1"] == found["macro"]["f1"]
 
 
 @pytest.mark.parametrize("crf", [False, True])
@@ -67,7 +69,7 @@ def test_of_tags_words_that_are_wrong_are_shown(crf):
     assert [len(pair["chance"]) for pair in pairs] == [len(record["words"]) for record in records]
     if not crf:  # what is likeliest in a sequence need not be at a word
         assert all(a <= b for pair in pairs for a, b in zip(pair["chance"], pair["sure"], strict=True))
-    errors = analysis.worst(objective, dataset.records("test"), pairs)["errors"]
+    errors = task_of(objective).worst(dataset.records("test"), pairs)["errors"]
     wrong = [i for i, pair in enumerate(pairs) if set(pair["predicted"]) != {"O"}]
     wrong.sort(key=lambda i: sum(np.log(pairs[i]["chance"])))
     assert len(wrong) > 1 and [error["text"] for error in errors] == [TEXTS[i] for i in wrong]
@@ -114,6 +116,6 @@ def test_of_texts_those_that_share_least_with_gold_come_first():
         {"source": "b", "gold": ["a long walk"], "predicted": "a long talk"},
         {"source": "c", "gold": "quite", "predicted": "zzz"},
     ]
-    errors = analysis.worst_texts(pairs)["errors"]
+    errors = Answers(TextToText()).worst(None, pairs)["errors"]
     assert [error["text"] for error in errors] == ["c", "b"]
     assert errors[0]["value"] == 0.0 < errors[1]["value"] < 100.0

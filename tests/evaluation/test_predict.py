@@ -20,9 +20,8 @@ from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.records import Joined
 from seqjax.data.sources import Source, from_records, open_split
 from seqjax.errors import UserError
-from seqjax.evaluation.asked import asked
 from seqjax.evaluation.evaluate import predictor
-from seqjax.evaluation.predict import TOGETHER, predict
+from seqjax.evaluation.predict import TOGETHER, asked, predict
 from seqjax.evaluation.retrieval import vectors
 from seqjax.evaluation.texts import answers
 from seqjax.experiment import Experiment, resolve

@@ -16,7 +16,8 @@ from seqjax.data.pipeline import Dataset
 from seqjax.data.sources import from_records
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import predictor, reporter
-from seqjax.evaluation.running import evaluator, task_names
+from seqjax.evaluation.running import evaluator
+from seqjax.evaluation.tasks.table import task_of
 from seqjax.objectives.continuation import Continuation
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Classification, Tagging
@@ -68,7 +69,9 @@ def test_the_best_checkpoint_is_that_of_the_task(tmp_path):
     config = names(tmp_path, steps=8, eval_every=1, keep=20)
     outcome = finish(train(config, tmp_path / "run", quiet=True))
     found = evaluations(tmp_path / "run")
-    assert set(task_names(Tagging(labels=("O", "B-PER")))) <= {name.removeprefix("eval/") for name in found[2]}
+    assert set(task_of(Tagging(labels=("O", "B-PER"))).score_names()) <= {
+        name.removeprefix("eval/") for name in found[2]
+    }
     after = {step: line for step, line in found.items() if step}
     best, other = (max(after, key=lambda step: after[step][f"eval/{name}"]) for name in ("entity_f1", "accuracy"))
     assert outcome["best_step"] == best != other
