@@ -5,6 +5,7 @@
 import dataclasses
 import json
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,8 @@ def generate(
 ) -> Result:
     """Continues a prompt by sampling or, with `beams`, by beam search; None is an option that is not given.
 
-    A run on pairs of texts reads the prompt as a source, and what it says is the whole answer.
+    A run on pairs of texts reads the prompt as a source, and what it says is the whole answer. Words that training put
+    around a text are not put around a prompt; a line on stderr says so.
     """
     cuts = _given({"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p})
     draws = _given({"penalty": repetition_penalty, "stop": stop, "seed": seed})
@@ -195,6 +197,8 @@ def generate(
     ids = tokenizer.source.encode(prompt)
     if isinstance(objective, Answering):
         ids = objective.asked(ids, tokenizer.source)
+        if template := experiment.data.source.task.template:
+            print(f"read as it is; in training it would have been '{template}', as in `predict`", file=sys.stderr)
     elif tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
         ids = [tokenizer.bos, *ids]
     if not ids:

@@ -75,6 +75,7 @@ class Corpus:
         `Tokenizer.encode_spans` has it; 0 elsewhere.
       wrong_offsets: answers that do not stand where the data say.
       entities: int32 like tokens: 1 and 2 on those of the two entities that a text is about, 0 elsewhere; or None.
+      names: how errors name each document; else they are "record 1", "record 2", ...
     """
 
     tokens: np.ndarray
@@ -90,6 +91,7 @@ class Corpus:
     spans: np.ndarray | None = None
     wrong_offsets: int = 0
     entities: np.ndarray | None = None
+    names: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -145,7 +147,7 @@ def tokenise(
     return _read(folder)
 
 
-def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads: str) -> Corpus:
+def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads: str, names: Sequence[str]) -> Corpus:
     """Returns texts that have no labels as a corpus in memory; the class or tag of each word is the first.
 
     Args:
@@ -153,6 +155,7 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
         for "answers" a question and its context.
       tokenizer: by what.
       reads: as for `tokenise`.
+      names: how errors name each.
     """
     choices = len(texts[0]) - 1 if reads == "choices" else 1
     if reads == "choices":
@@ -160,7 +163,6 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
     pair = reads != "tags" and not isinstance(texts[0], str)
     tags = answers = spans = entities = None
     if reads == "relation":
-        names = [f"text {number}" for number in range(1, len(texts) + 1)]
         told = marked.encode(tokenizer, [str(text) for text in texts], names)
         documents, firsts = [ids for ids, _ in told], [len(ids) for ids, _ in told]
         entities = np.concatenate([np.append(members, np.int32(0)) for _, members in told])
@@ -184,7 +186,7 @@ def unlabelled(texts: Sequence[str | tuple[str, ...]], tokenizer: Encoder, reads
     if reads in ("label", "choices", "number", "relation"):
         label = np.zeros(len(texts), np.float32 if reads == "number" else np.int32)
     facts = (pair, 0, "", choices, answers, spans)
-    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, *facts, entities=entities)
+    return Corpus(tokens, offsets, np.asarray(firsts, np.int64), label, tags, *facts, entities=entities, names=names)
 
 
 def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, labels: Sequence[str], offsets: str) -> None:

@@ -80,13 +80,14 @@ def texts_of(records: Any) -> Iterator[str]:
         yield plain(field(records[number], number, "text"), f"record {number + 1}")[0]
 
 
-def around(members: np.ndarray, offsets: np.ndarray, room: int) -> np.ndarray:
+def around(members: np.ndarray, offsets: np.ndarray, room: int, names: Sequence[str]) -> np.ndarray:
     """Returns the window of each document that holds both entities, as near to its middle as it can.
 
     Args:
       members: int [tokens]: 1 and 2 on the tokens of entities, 0 elsewhere.
       offsets: int [documents + 1]; the last token of each is the end token.
       room: most tokens of a window.
+      names: how errors name each; none: by their numbers.
 
     Returns:
       int64 [documents, 3]: document, start, stop; the whole document where it fits.
@@ -99,9 +100,10 @@ def around(members: np.ndarray, offsets: np.ndarray, room: int) -> np.ndarray:
         length, theirs = end - begin - 1, np.flatnonzero(members[begin:end])
         first, last = max(int(theirs[0]) - 1, 0), min(int(theirs[-1]) + 2, length)  # with the marks outside
         if last - first > room:
+            where = names[document] if names else f"record {document + 1}"
             raise UserError(
-                f"record {document + 1}: its two entities and the text between are {last - first} tokens, and a row "
-                f"has room for {room}; set data.length={last - first + 2} or more"
+                f"{where}: its two entities and the text between are {last - first} tokens, and a row has room for "
+                f"{room}; set data.length={last - first + 2} or more"
             )
         start = min(max((first + last - room) // 2, 0), max(length - room, 0))
         windows.append((document, start, min(start + room, length)))

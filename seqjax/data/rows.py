@@ -279,7 +279,7 @@ def _as_one(corpus: Corpus, vocabulary: Vocabulary, framing: str, width: int, lo
 def _wholes(corpus: Corpus, sequences: np.ndarray, room: int) -> np.ndarray:
     """Returns one window of each document: its beginning, or the part around the two entities that it is about."""
     if corpus.entities is not None:
-        return around(np.asarray(corpus.entities), np.asarray(corpus.offsets), room)
+        return around(np.asarray(corpus.entities), np.asarray(corpus.offsets), room, corpus.names)
     stop = np.minimum(sequences, room)
     return np.stack([np.arange(len(corpus)), np.zeros_like(stop), stop], axis=1)
 

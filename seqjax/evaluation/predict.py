@@ -4,6 +4,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from seqjax.data.sources import Source
@@ -115,7 +116,7 @@ def asked(source: Source, objective: Objective, texts: Iterable[tuple[str, Text 
                 what = " or ".join(task.described(names) for names in shapes.values())
                 raise UserError(f"{where}: expected {what}, found {text!r:.60}")
             record = dict(zip(shapes[len(parts)], parts, strict=True))
-        found = task.read(source, record, where)
+        found = replace(task.read(source, record, where), where=where)
         first = first or found
         if task.pairs and ("pair" in found.given) != ("pair" in first.given):
             what = "a pair of texts, as the first is" if "pair" in first.given else "one text"

@@ -20,10 +20,12 @@ class Asked:
     Attributes:
       given: what was given, by the keys of a record; a result begins with it.
       read: what the model reads: a text, its parts, or the words to tag; () of a blank line.
+      where: how errors name it.
     """
 
     given: dict[str, Any]
     read: str | tuple[str, ...]
+    where: str = ""
 
 
 def text_columns(source: Source) -> tuple[str, ...]:

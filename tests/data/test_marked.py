@@ -83,7 +83,7 @@ def test_the_window_of_a_long_text_holds_both_entities():
         UserError, match=r"^record 5: its two entities .* are 11 tokens, .* room for 10; set data.length=13"
     ):
         lay_out(corpus, tokenizer, "pad", "wrapped", 12, 0, whole=True)
-    alone = unlabelled(texts, tokenizer, "relation")
+    alone = unlabelled(texts, tokenizer, "relation", texts)
     np.testing.assert_array_equal(alone.entities, corpus.entities)
     np.testing.assert_array_equal(alone.tokens, corpus.tokens)
 

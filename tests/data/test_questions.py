@@ -152,7 +152,7 @@ def test_windows_hold_every_token_and_answers_where_they_are_whole(length, overl
 
 def test_questions_without_answers_are_the_same_tokens():
     tokenizer = tokenizers.build("bpe:300", lambda: [CONTEXT] * 5)
-    asked = unlabelled([("Who?", CONTEXT), ("", "x")], tokenizer, "answers")
+    asked = unlabelled([("Who?", CONTEXT), ("", "x")], tokenizer, "answers", ["", ""])
     labelled = tokenise(from_records([record(), record(question="", context="x")]), tokenizer, "answers")
     for name in ("tokens", "offsets", "first", "answers", "spans"):
         np.testing.assert_array_equal(getattr(asked, name), getattr(labelled, name))

@@ -16,7 +16,7 @@ from seqjax.data.pipeline import Data, Dataset, open_data
 from seqjax.data.sources import Source, from_records
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import predictor
-from seqjax.evaluation.predict import predict
+from seqjax.evaluation.predict import TOGETHER, predict
 from seqjax.experiment import Experiment, resolve
 from seqjax.models import families
 from seqjax.objectives.multiple_choice import MultipleChoice
@@ -108,6 +108,10 @@ def test_what_is_predicted_is_what_is_evaluated():
     ]:
         with pytest.raises(UserError, match=message):
             list(predict(experiment, params, WORDS, texts))
+    one_by_one = dataclasses.replace(experiment, data=dataclasses.replace(dataset.config, eval_batch=1))
+    far = f"<e1>a</e1> {'b ' * 40} <e2>c</e2>"
+    with pytest.raises(UserError, match=f"text {TOGETHER + 1}: its two entities"):
+        list(predict(one_by_one, params, WORDS, [TEXTS[0]] * TOGETHER + [far]))
 
 
 def test_a_tokenizer_learns_from_what_is_read():

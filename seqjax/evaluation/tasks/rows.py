@@ -98,7 +98,7 @@ def documents_of(rows: Rows, limit: int) -> np.ndarray:
 def asked_rows(run: Ready, texts: Sequence[Asked], question: int = 0) -> Rows:
     """Returns the rows of texts without labels, each as short as it may be."""
     objective, data = run.experiment.objective, run.experiment.data
-    corpus = unlabelled([text.read for text in texts], run.tokenizer, objective.reads)
+    corpus = unlabelled([text.read for text in texts], run.tokenizer, objective.reads, [text.where for text in texts])
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
     longest, *shorter = (objective.row_length(width) for width in (data.length, *buckets))
     layout = ("bucket", objective.framing, longest, 0, shorter)
