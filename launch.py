@@ -14,7 +14,7 @@ import os
 import sys
 
 from seqjax.arguments import parse, parser
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,5 +65,5 @@ def _call(arguments: list[str] | None) -> int:
 
 
 if __name__ == "__main__":
-    take_huge_pages()
+    keep_memory()
     sys.exit(main())

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 
 SIZES = {"gpt2": (4, 256, 32_000), "bert": (8, 128, 30_522)}  # rows, length, vocabulary
 
@@ -140,7 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.side:
         if options.side == "seqjax":
-            take_huge_pages()  # as launch.py does
+            keep_memory()  # as launch.py does
         run = {"seqjax": ours, "torch": theirs}[options.side](options.model, options.dtype)
         losses = [run(), run()]
         seconds = []

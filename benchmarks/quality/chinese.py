@@ -24,7 +24,7 @@ from seqjax.experiment import Experiment, Run
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.mlm import MLM
 from seqjax.objectives.supervised import Classification
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 from seqjax.training.optimizers import Optimizer
 
 
@@ -93,5 +93,5 @@ def _seeded(tuning: Experiment, init_from: str, seed: int) -> Experiment:
 
 
 if __name__ == "__main__":
-    take_huge_pages()
+    keep_memory()
     main()

@@ -25,7 +25,7 @@ from seqjax.config import derive
 from seqjax.data.sources import Source, open_split
 from seqjax.experiment import Experiment
 from seqjax.training import checkpoint
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 from seqjax.visualise.curves import DPI, STYLES
 
 WAYS = ("pretrained", "scratch")
@@ -111,5 +111,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    take_huge_pages()
+    keep_memory()
     main()

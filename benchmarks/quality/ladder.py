@@ -33,7 +33,7 @@ from seqjax.objectives.rtd import RTD
 from seqjax.objectives.span_corruption import SpanCorruption
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 from seqjax.training.optimizers import Optimizer
 
 OBJECTIVES: dict[str, tuple[Any, str]] = {  # with the layout of its rows
@@ -139,5 +139,5 @@ def line(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    take_huge_pages()
+    keep_memory()
     main()

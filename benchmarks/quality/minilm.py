@@ -36,7 +36,7 @@ from experiments import (
 from seqjax.config import derive
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 
 Metrics = Mapping[str, Callable[[dict[str, Any]], float]]
 ACCURACY: Metrics = {"accuracy": lambda report: report["accuracy"]}
@@ -164,5 +164,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    take_huge_pages()
+    keep_memory()
     main()

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import checkpoint_folder, imported_minilm, sst2
-from seqjax.training.environment import take_huge_pages
+from seqjax.training.environment import keep_memory
 
 SIDES = ("seqjax", "torch")
 Batch = dict[str, np.ndarray]
@@ -188,7 +188,7 @@ def main() -> None:
         return
     if options.side:
         if options.side == "seqjax":
-            take_huge_pages()  # as launch.py does
+            keep_memory()  # as launch.py does
         print(json.dumps(side(options.side, *arguments)))
         return
     options.into.mkdir(parents=True, exist_ok=True)

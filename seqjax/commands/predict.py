@@ -12,8 +12,10 @@ from typing import Any
 
 from seqjax.data import files, tokenizers
 from seqjax.errors import UserError
-from seqjax.evaluation.predict import asked, asked_task, predict_asked
+from seqjax.evaluation.predict import asked, predict_asked
 from seqjax.evaluation.records import Text
+from seqjax.evaluation.tasks.table import known_task
+from seqjax.evaluation.tasks.task import Task
 from seqjax.experiment import Experiment
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Tagging
@@ -55,7 +57,7 @@ def predict_texts(
         experiment = replace(experiment, objective=replace(objective, threshold=threshold))
     if among is not None and not isinstance(objective, InBatchNegatives):
         raise UserError("--among is for a run of retrieval")
-    asked_task(objective)  # says so where there is none
+    task = known_task(objective)
     candidates = None if among is None else [line for line in files.lines(Path(among), encoding) if line.strip()]
 
     def texts() -> Named:
@@ -71,7 +73,7 @@ def predict_texts(
     found = predict_asked(experiment, params, tokenizer, asked(source, objective, texts()), candidates)
     if out is None:
         results: list[dict[str, Any]] = []
-        shown = _shown(_watched(found, total, not sys.stdout.isatty()), results)
+        shown = _shown(task, _watched(found, total, not sys.stdout.isatty()), results)
         return results, "\n".join(shown) if file is None else shown
     partial, count = Path(f"{out}.partial"), 0
     with open(partial, "w", encoding="utf-8") as written:
@@ -113,28 +115,11 @@ def _parts(line: str) -> Text:
     return tuple(line.split(TAB)) if TAB in line else line
 
 
-def _shown(found: Iterator[dict[str, Any]], results: list[dict[str, Any]]) -> Iterator[str]:
-    """Yields each result as a line; it is in `results` then."""
+def _shown(task: Task, found: Iterator[dict[str, Any]], results: list[dict[str, Any]]) -> Iterator[str]:
+    """Yields each result as a line, that of a blank line blank; it is in `results` then."""
     for each in found:
         results.append(each)
-        yield _line(each)
-
-
-def _line(result: dict[str, Any]) -> str:
-    if "n_best" in result:
-        return f"{result['answer'] or '(no answer)'}  {result['probability']:.4f}  {result['question']}"
-    shown = " | ".join([result["text"], *([result["pair"]] if "pair" in result else result.get("choices", []))])
-    if "label" in result:
-        return f"{result['label']}  {result['probability']:.4f}  {shown}"
-    if "number" in result or "similarity" in result:
-        return f"{result.get('number', result.get('similarity')):.4f}  {shown}"
-    if "tags" in result:
-        return " ".join(f"{word}/{tag}" for word, tag in zip(result["words"], result["tags"], strict=True))
-    if "nearest" in result:
-        return "\n".join([shown, *(f"  {each['similarity']:.4f}  {each['text']}" for each in result["nearest"])])
-    if "vector" in result:
-        return " ".join(f"{number:.6g}" for number in result["vector"])
-    return str(result.get("answer", ""))  # a blank line has none
+        yield task.line(each) if len(each) > 1 else ""
 
 
 def _watched(results: Iterator[dict[str, Any]], total: int | None, seen: bool) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
 from seqjax.errors import UserError
-from seqjax.evaluation.evaluate import format_reported, reported, scorer
+from seqjax.evaluation.evaluate import scorer
 from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
 from seqjax.models.model import build
@@ -149,9 +149,9 @@ def _scores(folder: str, split: str, step: str) -> Result:
         "scores": scorer(model, dataset, devices, experiment.run.seed)(params, split),
     }
     text = "\n".join(f"{name:14} {value:.6f}" for name, value in result["scores"].items())
-    if task_of(experiment.objective):
-        result["report"] = reported(model, dataset, devices, params, split)
-        text += "\n\n" + format_reported(result["report"])
+    if task := task_of(dataset.objective):
+        result["report"] = task.reporter(model, dataset, devices)(params, split)
+        text += "\n\n" + task.formatted(result["report"])
     return result, text
 
 
@@ -198,7 +198,9 @@ def generate(
     if isinstance(objective, Answering):
         ids = objective.asked(ids, tokenizer.source)
         if template := experiment.data.source.task.template:
-            print(f"read as it is; in training it would have been '{template}', as in `predict`", file=sys.stderr)
+            print(
+                f"the prompt is read as it is; training and `predict` put '{template}' around a text", file=sys.stderr
+            )
     elif tokenizer.bos >= 0 and experiment.data.layout not in ("stream", "strips"):  # as documents began in training
         ids = [tokenizer.bos, *ids]
     if not ids:

@@ -75,7 +75,7 @@ class Corpus:
         `Tokenizer.encode_spans` has it; 0 elsewhere.
       wrong_offsets: answers that do not stand where the data say.
       entities: int32 like tokens: 1 and 2 on those of the two entities that a text is about, 0 elsewhere; or None.
-      names: how errors name each document; else they are "record 1", "record 2", ...
+      names: how errors name each record; else they are "record 1", "record 2", ...
     """
 
     tokens: np.ndarray

@@ -147,7 +147,7 @@ class Dataset:
         if buckets and corpus.pair:
             needed = objective.places_needed(np.asarray(corpus.first), corpus.lengths - corpus.first, length)
         layout = (data.layout, framing, length, lookahead, buckets, whole, strips, needed, data.overlap)
-        rows = lay_out(corpus, self.tokenizer, *layout, asking.question_length if asking else 0)
+        rows = lay_out(corpus, self.tokenizer, *layout, objective.question_length)
         if not len(rows):
             strip = f" in {strips} strips" if data.layout == "strips" else ""
             raise UserError(f"split '{split}' holds no text to make rows of{strip}")

@@ -18,12 +18,12 @@ Pairs = Sequence[dict[str, Any]]
 Errors = dict[str, Any]
 
 
-def ordered(measure: str, errors: list[dict[str, Any]], key: Callable[[dict[str, Any]], Any]) -> Errors:
-    """Returns the first of errors by a key."""
+def worst_first(measure: str, errors: list[dict[str, Any]], key: Callable[[dict[str, Any]], Any]) -> Errors:
+    """Returns the first WORST of errors by a key."""
     return {"measure": measure, "errors": sorted(errors, key=key)[:WORST]}
 
 
-def text_of(record: Mapping[str, Any]) -> str:
+def readable(record: Mapping[str, Any]) -> str:
     """Returns all that a record has to read."""
     choices = [f"- {choice}" for choice in record.get("choices", ())]
     return "\n".join([record["text"], *([record["pair"]] if "pair" in record else []), *choices])

@@ -10,11 +10,8 @@ from typing import Any
 import jax
 
 from seqjax.data.pipeline import Dataset
-from seqjax.errors import UserError
-from seqjax.evaluation import analysis, metrics, squad, texts
 from seqjax.evaluation.stopping import Stop, never, until
-from seqjax.evaluation.tasks.table import task_of
-from seqjax.evaluation.tasks.task import Task
+from seqjax.evaluation.tasks.table import known_task
 from seqjax.models.model import Model, shapes
 from seqjax.objectives.objective import Objective
 from seqjax.training.parallel import Devices
@@ -76,59 +73,44 @@ def score_names(model: Model, dataset: Dataset, split: str, limit: int = 0) -> l
 
 
 def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, split: str) -> dict[str, Any]:
-    """Returns the scores of a fine-tuned model by class, of numbers, answers or whole texts, with its worst errors.
+    """Returns the scores of a fine-tuned model by class, of numbers, answers, vectors or whole texts.
 
-    Texts and answers have the first few of them as "samples". Where a question may have no answer, "tuned" has the
-    scores with the threshold that is best for the F1 of the validation split. See `Task.reported` of each task.
+    With "worst", its worst errors, as `analysis` gives them; texts and answers have the first few of them as "samples".
+    See `report`, and `Questions.reporter` for the threshold of no answer.
 
     Raises:
       UserError: an objective without a task.
     """
-    return reporter(model, dataset, devices)(params, split)
-
-
-def reporter(model: Model, dataset: Dataset, devices: Devices) -> Callable[[Params, str], dict[str, Any]]:
-    """Returns `reported` as a function of (params, split), which compiles once."""
-    task = _task(dataset.objective)
-    return functools.partial(task.reported, task.finder(model, dataset, devices), dataset)
-
-
-def format_reported(report: dict[str, Any]) -> str:
-    """Returns what `reported` gave as plain text."""
-    if "signatures" in report:
-        return texts.format_text_report(report)
-    if "per_class" in report:
-        text = metrics.format_report(report)
-    else:
-        text = squad.format_answer_report(report) if "f1" in report else metrics.format_numbers(report)
-    return text + analysis.format_by_length(report, "tokens")
+    return known_task(dataset.objective).reporter(model, dataset, devices)(params, split)
 
 
 def predictor(model: Model, dataset: Dataset, devices: Devices) -> Callable[..., Any]:
     """Returns a function (params, split, limit=0, stop=never) that gives what a fine-tuned model says of each record.
 
-    It compiles once. Of classes, tags, numbers and questions it gives [{"gold", "predicted", ...}] in order: class
-    names for classification, numbers for regression, lists of tags, one for each word, for tagging; of a question the
-    list of its answers and the best span's text. What else there is says the task; see also `Task.finder`.
+    It compiles once. With a `limit` records are those that the first so many rows hold whole, and at least the first
+    (where texts are generated, so many records); `stop` is asked before each batch, and BrokenOff is raised where it
+    says so.
+
+    It gives one {"gold", "predicted", ...} for each record, in order. Both are class names for classification, numbers
+    for regression, and lists of tags, one for each word, for tagging. Of a question "gold" is the list of its answers,
+    "predicted" the best span's text and "score" how much that scores above no answer; "source" is the question. Of
+    classes and tags "sure" is the probability of what is predicted and "chance" that of gold; of a question "sure" is
+    that of what is said, which is nothing below the threshold. "record" is the record's number, and "length" how many
+    tokens its texts have. Of generated texts there are "source", "gold" and "predicted" alone; of two towers it gives
+    the vectors of all first and of all second texts instead, float32 [N, D] each.
 
     Raises:
       UserError: an objective without a task.
     """
-    return _task(dataset.objective).finder(model, dataset, devices)
+    return known_task(dataset.objective).finder(model, dataset, devices)
 
 
-def report(objective: Objective, pairs: Any) -> dict[str, Any]:
+def report(objective: Objective, found: Any) -> dict[str, Any]:
     """Returns the scores of what a `predictor` gave, by class or of answers; of classes with the confusion matrix.
 
-    Where pairs have a "length", "by_length" has the scores of up to four equally large parts by it.
+    Where records have a "length", "by_length" has the scores of up to four equally large parts by it.
 
     Raises:
       UserError: an objective without a task.
     """
-    return _task(objective).report(pairs)
-
-
-def _task(objective: Objective) -> Task[Any]:
-    if task := task_of(objective):
-        return task
-    raise UserError(f"{type(objective).__name__} trains a model for no task, so there is nothing to report")
+    return known_task(objective).report(found)

@@ -1,17 +1,16 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a fine-tuned model says of texts without labels: classes, tags or answers, in order, batch by batch."""
+"""What a fine-tuned model says of texts without labels, in order, batch by batch."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from seqjax.data.sources import Source
 from seqjax.errors import UserError
 from seqjax.evaluation.records import Asked, Text
-from seqjax.evaluation.tasks.table import task_of
-from seqjax.evaluation.tasks.task import Ready, Task
+from seqjax.evaluation.tasks.table import known_task
+from seqjax.evaluation.tasks.task import Ready
 from seqjax.experiment import Experiment
 from seqjax.objectives.objective import Objective
 from seqjax.types import Params
@@ -66,25 +65,14 @@ def predict_asked(
       among: of retrieval: texts of which the most alike are found for each, as "nearest" ({"text", "similarity",
         "number"} of the five best) instead of vectors.
     """
-    objective = experiment.objective
-    model = objective.build(experiment.model)
-    answer = asked_task(objective).answerer(Ready(experiment, model, params, tokenizer), among)
+    task = known_task(experiment.objective)
+    model = experiment.objective.build(experiment.model)
+    answer = task.answerer(Ready(experiment, model, params, tokenizer, among))
     iterator = iter(texts)
     while group := list(itertools.islice(iterator, TOGETHER * experiment.data.eval_batch)):
         asks = [text for text in group if text.read]
         found = iter(answer(asks) if asks else [])
         yield from (next(found) if text.read else text.given for text in group)
-
-
-def asked_task(objective: Objective) -> Task[Any]:
-    """Returns the task by which runs of an objective are asked.
-
-    Raises:
-      UserError: there is none.
-    """
-    if task := task_of(objective):
-        return task
-    raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")
 
 
 def asked(source: Source, objective: Objective, texts: Iterable[tuple[str, Text | None]]) -> Iterator[Asked]:
@@ -101,24 +89,25 @@ def asked(source: Source, objective: Objective, texts: Iterable[tuple[str, Text 
       UserError: a text with other parts than it may have or than the first has, or with nothing in one; or a text that
         is to be tagged without spaces between its words, where nothing says what its words are.
     """
-    task = asked_task(objective)
-    shapes = {len(names): names for names in task.shapes(source)}
-    first: Asked | None = None
+    task = known_task(objective)
+    columns = {len(names): names for names in task.columns(source)}
+    pair: bool | None = None  # as the first is, where it may be one
     for where, text in texts:
         if text is None:
-            yield Asked({"text": ""}, ())
+            yield Asked({"text": ""}, (), where)
             continue
         if isinstance(text, Mapping):
             record = dict(text)
         else:
             parts = (text,) if isinstance(text, str) else tuple(text)
-            if len(parts) not in shapes:
-                what = " or ".join(task.described(names) for names in shapes.values())
+            if len(parts) not in columns:
+                fits = [names for names in columns.values() if pair in (None, "pair" in names) or not task.paired]
+                what = " or ".join(map(task.described, fits))
                 raise UserError(f"{where}: expected {what}, found {text!r:.60}")
-            record = dict(zip(shapes[len(parts)], parts, strict=True))
-        found = replace(task.read(source, record, where), where=where)
-        first = first or found
-        if task.pairs and ("pair" in found.given) != ("pair" in first.given):
-            what = "a pair of texts, as the first is" if "pair" in first.given else "one text"
+            record = dict(zip(columns[len(parts)], parts, strict=True))
+        found = Asked(*task.read(source, record, where), where)
+        pair = "pair" in found.given if pair is None else pair
+        if ("pair" in found.given) != pair:
+            what = "a pair of texts, as the first is" if pair else "one text"
             raise UserError(f"{where}: expected {what}, found {text!r:.60}")
         yield found

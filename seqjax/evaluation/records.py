@@ -25,7 +25,7 @@ class Asked:
 
     given: dict[str, Any]
     read: str | tuple[str, ...]
-    where: str = ""
+    where: str
 
 
 def text_columns(source: Source) -> tuple[str, ...]:

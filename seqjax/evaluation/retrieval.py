@@ -58,8 +58,8 @@ def nearest(queries_ND: np.ndarray, candidates_ND: np.ndarray) -> tuple[np.ndarr
 def vectors(model: Model, dataset: Dataset, devices: Devices) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     """Returns a function (params, split, limit=0, stop=never) that compiles once.
 
-    It gives the vectors of the first and of the second texts of a split, float32 [N, D] each, in order; see `predictor`
-    for `limit` and `stop`.
+    It gives the vectors of the first and of the second texts of a split, float32 [N, D] each, in order; see
+    `Task.finder` for `limit` and `stop`.
     """
     objective = dataset.objective
     assert isinstance(objective, InBatchNegatives)

@@ -51,6 +51,7 @@ class Objective(abc.ABC):
       group: how many rows are scored together. Where it is more than 1, arrays have an axis G after B, [B, G, ...]: a
         group is a row of the batch, never divided among devices and micro-batches.
       partners: whether `corrupt` needs the row of another document, `row["partner"]` (its real tokens).
+      question_length: most tokens of a pair's first text where the second is read in windows beside it.
       terms: names of the loss terms.
     """
 
@@ -62,6 +63,7 @@ class Objective(abc.ABC):
     sources: ClassVar[bool] = False
     partners: ClassVar[bool] = False
     group = 1
+    question_length = 0
     layouts: ClassVar[tuple[str, ...]] = ("pack", "stream", "pad", "bucket")
     terms: ClassVar[tuple[str, ...]]
 

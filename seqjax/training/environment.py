@@ -33,6 +33,9 @@ REPEATABLE = {
     "xla_gpu_autotune_level": "0",
 }
 
+# One heap of which every thread takes, that neither maps large blocks apart nor shrinks.
+MALLOC = {"hugetlb": 1, "arena_max": 1, "mmap_max": 0, "trim_threshold": 1 << 40}
+
 
 def versions() -> dict[str, str]:
     """Returns {package: version} of what can change a run's numbers."""
@@ -122,15 +125,16 @@ def switches() -> dict[str, str]:
     return {name: value if equals else "true" for name, equals, value in words}
 
 
-def take_huge_pages() -> None:
-    """Starts this program anew with glibc asked for huge pages, where it can and was not told otherwise.
+def keep_memory() -> None:
+    """Starts this program anew with glibc asked to keep what is freed, in huge pages, where it was not told otherwise.
 
-    XLA on a CPU takes memory for temporary arrays, often gigabytes, at each execution and gives it back at its end; in
-    pages of 4 KB the faults cost a training step up to a fifth of its time. glibc (2.35 and newer) reads the setting
-    only when a process starts, from GLIBC_TUNABLES; whoever has set that variable is left alone.
+    XLA on a CPU takes memory for temporary arrays, often gigabytes, at each execution and frees it at its end. Given
+    back to the system and taken anew, it costs page faults: up to a third of the time of steps whose width changes.
+    glibc (2.35 and newer) reads its settings only when a process starts, from GLIBC_TUNABLES; whoever has set that
+    variable is left alone, as on a machine that has no memory to spare: a process keeps a quarter more.
     """
     if platform.libc_ver()[0] == "glibc" and "GLIBC_TUNABLES" not in os.environ:
-        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
+        os.environ["GLIBC_TUNABLES"] = ":".join(f"glibc.malloc.{name}={value}" for name, value in MALLOC.items())
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
-from seqjax.evaluation.evaluate import reporter
 from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
 from seqjax.training import checkpoint, processes, record
@@ -39,7 +38,7 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
         tuned = bool(experiment.init_from)
         prepared = prepare(experiment, folder / "tokenizer") if tuned else reopen(experiment, folder)
         devices = Devices(experiment.parallel)
-        report = reporter(prepared.model, prepared.dataset, devices)
+        report = task.reporter(prepared.model, prepared.dataset, devices)
         outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
         scores["after"] |= task.headlines(outcome["report"])
         if tuned:

@@ -90,4 +90,4 @@ def test_words_around_a_text_are_named_but_not_put_around_a_prompt(capsys, tmp_p
     command = ["train", "sst2_t5", "--tiny", "--quiet", "parallel.devices=1", "run.steps=1"]
     assert launch.main([*command, "--run", str(tmp_path / "run")]) == 0
     _, told = call(capsys, str(tmp_path / "run"))
-    assert "in training it would have been 'package source: {text}'" in told
+    assert "training and `predict` put 'package source: {text}' around" in told

@@ -9,7 +9,7 @@ import pytest
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import from_records
-from seqjax.evaluation.evaluate import format_reported, predictor, report, reported
+from seqjax.evaluation.evaluate import predictor, report, reported
 from seqjax.evaluation.predict import predict
 from seqjax.evaluation.tasks.answers import Answers
 from seqjax.evaluation.tasks.table import task_of
@@ -56,7 +56,7 @@ def test_classes_that_are_surest_and_wrong_come_first():
     lengths = sorted(len(text) + 1 for text in TEXTS)
     assert [part["longest"] for part in parts] == lengths[1::2]
     np.testing.assert_allclose(np.mean([part["accuracy"] for part in parts]), found["accuracy"])
-    assert f"tokens up to        count             accuracy\n{lengths[1]:<16} " in format_reported(found)
+    assert f"tokens up to        count             accuracy\n{lengths[1]:<16} " in task_of(objective).formatted(found)
     assert task_of(objective).headlines(found)["macro_f1"] == found["macro"]["f1"]
 
 

@@ -23,6 +23,7 @@ from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import predictor
 from seqjax.evaluation.predict import TOGETHER, asked, predict
 from seqjax.evaluation.retrieval import vectors
+from seqjax.evaluation.tasks.table import known_task
 from seqjax.evaluation.texts import answers
 from seqjax.experiment import Experiment, resolve
 from seqjax.models.model import initialise
@@ -30,6 +31,7 @@ from seqjax.models.rnn import RNNConfig
 from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.continuation import Continuation
+from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.objectives.supervised import Classification, Tagging
 from seqjax.objectives.text_to_text import TextToText
 from seqjax.objectives.two_towers import InBatchNegatives
@@ -103,11 +105,15 @@ def test_what_cannot_be_asked_is_refused():
     experiment, params = setting(Classification(labels=("no", "yes")))
     for texts, message in [
         (["a", ("b", "c")], "text 2: expected one text, found"),
+        (["a", ("b", "c", "d")], "text 2: expected one text, found"),
+        ([("b", "c", "d")], "text 1: expected one text or a pair of texts, found"),
         ([("b", "c"), "a"], "text 2: expected a pair of texts, as the first is, found 'a'"),
         (["a", " "], "text 2: expected text, found nothing"),
     ]:
         with pytest.raises(UserError, match=message):
             list(predict(experiment, params, BYTES, texts))
+    with pytest.raises(UserError, match="text 1: expected a text 'context', found question"):
+        reads(Source(), QuestionAnswering(), {"question": "Who?"})
     experiment, params = setting(CLM(), RNNConfig(vocab_size=BYTES.size, width=16, layers=1))
     with pytest.raises(UserError, match="fine-tune it first"):
         list(predict(experiment, params, BYTES, ["a"]))
@@ -164,6 +170,7 @@ def test_a_text_is_asked_with_the_words_of_training(name, tmp_path):
     (expected,) = predict(bare, params, BYTES, [row["text"]])
     assert (found["answer"], found["asked"], found["text"]) == (expected["answer"], row["text"], "abc de")
     assert one or found["pair"] == "x y"
+    assert known_task(made.objective).line(found) == found["answer"]
     wrong = ("a", "b", "c") if not one else ("a", "b")
     with pytest.raises(UserError, match=r"text 1: expected (one text|a pair of texts), found"):
         reads(source, made.objective, wrong)

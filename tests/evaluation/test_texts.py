@@ -20,7 +20,7 @@ from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import Greedy
 from seqjax.errors import UserError
-from seqjax.evaluation.evaluate import format_reported
+from seqjax.evaluation.tasks.answers import Answers
 from seqjax.evaluation.texts import OTHER, answers, format_text_report, parsed_report, text_report
 from seqjax.experiment import resolve
 from seqjax.models.model import build, initialise
@@ -153,7 +153,7 @@ def test_answers_that_are_classes():
     assert found["labels"] == ["no", "yes", OTHER]
     assert found["confusion"] == [[2, 1, 0], [0, 1, 1], [0, 0, 0]]
     assert found["intervals"]["macro_f1"][1] == 1.0
-    assert "(other)" in format_reported(found)
+    assert "(other)" in Answers(TextToText(judged="class")).formatted(found)
 
 
 def test_answers_that_are_numbers():

@@ -105,7 +105,7 @@ LAYOUTS = [
     pytest.param("clm", Parallel("pmap", 2), 1, id="pmap"),
     pytest.param("clm", MESH, 1, id="mesh"),
     pytest.param("regression", Parallel("jit", 2), 1, id="task"),
-    pytest.param("regression", MESH, 1, id="task-mesh", marks=pytest.mark.exhaustive),
+    pytest.param("regression", Parallel("pmap", 2), 1, id="task-pmap", marks=pytest.mark.exhaustive),
     pytest.param("clm", Parallel("mesh", 2, tensor=2), 1, id="tensor", marks=pytest.mark.exhaustive),
     pytest.param("strips", Parallel("jit", 2), 1, id="strips", marks=pytest.mark.exhaustive),
     pytest.param("clm", WIDE, 4, id="mesh-4", marks=pytest.mark.exhaustive),

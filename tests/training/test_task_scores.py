@@ -15,7 +15,7 @@ import launch
 from seqjax.data.pipeline import Dataset
 from seqjax.data.sources import from_records
 from seqjax.errors import UserError
-from seqjax.evaluation.evaluate import predictor, reporter
+from seqjax.evaluation.evaluate import predictor, reported
 from seqjax.evaluation.running import evaluator
 from seqjax.evaluation.tasks.table import task_of
 from seqjax.objectives.continuation import Continuation
@@ -78,7 +78,7 @@ def test_the_best_checkpoint_is_that_of_the_task(tmp_path):
     assert outcome["best"] == after[best]["eval/entity_f1"] > after[other]["eval/entity_f1"] == 0
     experiment_, params = checkpoint.load(tmp_path / "run")  # the best
     prepared = reopen(experiment_, tmp_path / "run")
-    report = reporter(prepared.model, prepared.dataset, Devices(Parallel("jit", 1)))(params, "validation")
+    report = reported(prepared.model, prepared.dataset, Devices(Parallel("jit", 1)), params, "validation")
     assert report["micro"]["f1"] == outcome["best"] == outcome["scores"]["after"]["entity_f1"]
     assert report["token_accuracy"] == after[best]["eval/token_accuracy"]
     judged = dataclasses.replace(config, run=dataclasses.replace(config.run, metric="accuracy"))

@@ -8,10 +8,10 @@ from typing import Any
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.sources import Source
-from seqjax.evaluation import analysis, texts
+from seqjax.evaluation import analysis, metrics, texts
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
-from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Finder, Ready, Task
+from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Finder, Read, Ready, Reporter, Said, Task
 from seqjax.models.model import Model
 from seqjax.objectives.answering import Answering
 from seqjax.training.parallel import Devices
@@ -19,23 +19,27 @@ from seqjax.types import Params
 
 
 class Answers(Task[Answering]):
-    """What is found is as `texts.answers` gives it; a run may have put its text into a template."""
+    """What is found is as `texts.answers` gives it.
 
-    def shapes(self, source: Source) -> list[tuple[str, ...]]:
+    Training may have put words around a text, which are then put around what is asked (`source.task`, which is no task
+    in the sense of this folder).
+    """
+
+    def columns(self, source: Source) -> list[tuple[str, ...]]:
         if not source.task.template:
-            return super().shapes(source)
+            return super().columns(source)
         asks = source.task.columns
         return [tuple(part for name in asks for part in (text_columns(source) if name == "text" else (name,)))]
 
-    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Asked:
+    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
         if not source.task.template:
             return super().read(source, record, where)
         record = canonical(source, record)
         given = {name: text_of(record, name, where) for name in source.task.columns}
         read = source.task.ask(record, where)
-        return Asked(given | {"asked": read}, read)
+        return given | {"asked": read}, read
 
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
+    def answerer(self, run: Ready) -> Answerer:
         """Returns what gives "answer" and, with a template, "asked": what it makes of the text."""
         data, room = run.experiment.data, self.objective.widest(run.experiment.data.length)[0]
 
@@ -50,6 +54,9 @@ class Answers(Task[Answering]):
             ]
 
         return answer
+
+    def line(self, said: Said) -> str:
+        return str(said["answer"])
 
     def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Finder:
         """Returns what decodes on one device; its limit is of records."""
@@ -71,13 +78,25 @@ class Answers(Task[Answering]):
             gold = [pair["gold"]] if isinstance(pair["gold"], str) else list(pair["gold"])
             if pair["predicted"].strip() not in [text.strip() for text in gold]:
                 value = chrf.sentence_score(pair["predicted"], gold).score
-                shown = {"gold": "\n".join(gold), "predicted": pair["predicted"], "value": value}
-                errors.append({"text": pair["source"]} | shown)
-        return analysis.ordered("chrF", errors, lambda error: error["value"])
+                own = {"gold": "\n".join(gold), "predicted": pair["predicted"], "value": value}
+                errors.append({"text": pair["source"]} | own)
+        return analysis.worst_first("chrF", errors, lambda error: error["value"])
 
-    def reported(self, find: Finder, dataset: Dataset, params: Params, split: str) -> dict[str, Any]:
-        found = find(params, split)
-        return self.report(found) | {"samples": found[:SAMPLES], "worst": self.worst(dataset.records(split), found)}
+    def reporter(self, model: Model, dataset: Dataset, devices: Devices) -> Reporter:
+        """Returns what gives samples too."""
+        find = self.finder(model, dataset, devices)
+
+        def report(params: Params, split: str) -> dict[str, Any]:
+            found = find(params, split)
+            extra = {"samples": found[:SAMPLES], "worst": self.worst(dataset.records(split), found)}
+            return self.report(found) | extra
+
+        return report
+
+    def formatted(self, report: dict[str, Any]) -> str:
+        if self.objective.judged == "text":
+            return texts.format_text_report(report)
+        return metrics.format_report(report) if self.objective.judged == "class" else metrics.format_numbers(report)
 
     def made_up(self) -> list[list[dict[str, Any]]]:
         return [[{"gold": text, "predicted": text} for text in "12"]]

@@ -15,8 +15,8 @@ from seqjax.errors import UserError
 from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
-from seqjax.evaluation.tasks.rows import LabelTask, Said, asked_rows, computed, cut
-from seqjax.evaluation.tasks.task import Answerer, Ready
+from seqjax.evaluation.tasks.rows import LabelTask, asked_rows, computed, cut
+from seqjax.evaluation.tasks.task import Answerer, Read, Ready, Said, shown
 from seqjax.models.model import Model
 from seqjax.objectives.supervised import Classification
 from seqjax.types import Batch, Params
@@ -26,17 +26,17 @@ class Classes(LabelTask[Classification]):
     """Pairs hold names of classes, and as "sure" and "chance" the probabilities of what is predicted and of gold."""
 
     @property
-    def pairs(self) -> bool:
-        """It may, unless it is one in which two entities are marked."""
+    def paired(self) -> bool:  # type: ignore[override]
+        """Only a text of a plain class may: not one in which two entities are marked, nor one with its choices."""
         return self.objective.reads == "label"
 
-    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Asked:
-        asked = super().read(source, record, where)
+    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
+        given, read = super().read(source, record, where)
         if self.objective.reads == "relation":
-            marked.plain(asked.given["text"], where)  # raises what is wrong with its marks
-        return asked
+            marked.plain(given["text"], where)  # raises what is wrong with its marks
+        return given, read
 
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
+    def answerer(self, run: Ready) -> Answerer:
         """Returns what gives "label", "probability" and "probabilities" ({label: probability})."""
         labels = self.objective.labels
         compute = jax.jit(functools.partial(self.objective.chances, run.model.apply))
@@ -53,6 +53,9 @@ class Classes(LabelTask[Classification]):
             return out
 
         return answer
+
+    def line(self, said: Said) -> str:
+        return f"{said['label']}  {said['probability']:.4f}  {shown(said)}"
 
     def predicted(self, model: Model, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
         return self.objective.predict(model.apply, params, batch), self.objective.chances(model.apply, params, batch)
@@ -79,10 +82,13 @@ class Classes(LabelTask[Classification]):
         errors = []
         for pair in found:
             if pair["gold"] != pair["predicted"]:
-                shown = {name: pair[name] for name in ("gold", "predicted", "sure")}
-                text = analysis.text_of(records[pair["record"]])
-                errors.append({"text": text, **shown, "value": analysis.nats(pair["chance"])})
-        return analysis.ordered("loss in nats", errors, lambda error: -error["value"])
+                own = {name: pair[name] for name in ("gold", "predicted", "sure")}
+                text = analysis.readable(records[pair["record"]])
+                errors.append({"text": text, **own, "value": analysis.nats(pair["chance"])})
+        return analysis.worst_first("loss in nats", errors, lambda error: -error["value"])
+
+    def formatted(self, report: dict[str, Any]) -> str:
+        return metrics.format_report(report) + analysis.format_by_length(report, "tokens")
 
     def made_up(self) -> list[list[Said]]:
         return [[{"gold": label, "predicted": label} for label in self.objective.labels]]
@@ -91,17 +97,17 @@ class Classes(LabelTask[Classification]):
 class Choices(Classes):
     """Which of several texts goes best with a first one."""
 
-    def shapes(self, source: Source) -> list[tuple[str, ...]]:
+    def columns(self, source: Source) -> list[tuple[str, ...]]:
         return [(*text_columns(source), *self._names())]
 
     def described(self, names: tuple[str, ...]) -> str:
         texts = names[: -len(self.objective.labels)]
         return f"{'a text' if texts == ('text',) else ', '.join(texts)} and its {len(self.objective.labels)} choices"
 
-    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Asked:
+    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
         record = canonical(source, record)
         text, choices = text_of(record, "text", where), self._choices(source, record, where)
-        return Asked({"text": text, "choices": choices}, (text, *choices))
+        return {"text": text, "choices": choices}, (text, *choices)
 
     def _names(self) -> tuple[str, ...]:
         return tuple(f"choice {label}" for label in self.objective.labels)

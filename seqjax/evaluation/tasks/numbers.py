@@ -4,7 +4,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked
-from seqjax.evaluation.tasks.rows import LabelTask, Said, asked_rows, computed, cut
-from seqjax.evaluation.tasks.task import Answerer, Ready
+from seqjax.evaluation.tasks.rows import LabelTask, asked_rows, computed, cut
+from seqjax.evaluation.tasks.task import Answerer, Ready, Said, shown
 from seqjax.models.model import Model
 from seqjax.objectives.regression import Regression
 from seqjax.types import Batch, Params
@@ -22,12 +22,9 @@ from seqjax.types import Batch, Params
 class Numbers(LabelTask[Regression]):
     """Pairs hold numbers."""
 
-    @property
-    def pairs(self) -> bool:
-        """It may."""
-        return True
+    paired: ClassVar[bool] = True
 
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
+    def answerer(self, run: Ready) -> Answerer:
         """Returns what gives "number"."""
         compute = jax.jit(functools.partial(self.objective.predict, run.model.apply))
 
@@ -38,6 +35,9 @@ class Numbers(LabelTask[Regression]):
             return [text.given | {"number": found[i], "cut": too_long[i]} for i, text in enumerate(texts)]
 
         return answer
+
+    def line(self, said: Said) -> str:
+        return f"{said['number']:.4f}  {shown(said)}"
 
     def predicted(self, model: Model, params: Params, batch: Batch) -> jax.Array:
         return self.objective.predict(model.apply, params, batch)
@@ -56,10 +56,9 @@ class Numbers(LabelTask[Regression]):
         """Returns the worst by absolute error."""
         errors = []
         for pair in found:
-            shown = {"gold": pair["gold"], "predicted": pair["predicted"]}
-            text = analysis.text_of(records[pair["record"]])
-            errors.append({"text": text, **shown, "value": abs(pair["gold"] - pair["predicted"])})
-        return analysis.ordered("absolute error", errors, lambda error: -error["value"])
+            text, error = analysis.readable(records[pair["record"]]), abs(pair["gold"] - pair["predicted"])
+            errors.append({"text": text, "gold": pair["gold"], "predicted": pair["predicted"], "value": error})
+        return analysis.worst_first("absolute error", errors, lambda error: -error["value"])
 
     def made_up(self) -> list[list[Said]]:
         return [[{"gold": 0.0, "predicted": 0.0}]]

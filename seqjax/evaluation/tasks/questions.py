@@ -4,22 +4,22 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from seqjax.data.pipeline import Dataset
-from seqjax.data.questions import answers
+from seqjax.data.questions import answers as answers_of
 from seqjax.data.sources import Source
 from seqjax.evaluation import analysis, squad
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
 from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.stopping import Stop, never, until
-from seqjax.evaluation.tasks.rows import RowTask, Said, asked_rows, computed, documents_of
-from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Finder, Ready
+from seqjax.evaluation.tasks.rows import RowTask, asked_rows, computed, documents_of
+from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Read, Ready, Reporter, Said
 from seqjax.models.model import Model
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.training.parallel import Devices
@@ -35,24 +35,23 @@ class Questions(RowTask[QuestionAnswering]):
     which is nothing below the threshold.
     """
 
-    def shapes(self, source: Source) -> list[tuple[str, ...]]:
+    def columns(self, source: Source) -> list[tuple[str, ...]]:
         return [(*text_columns(source), "pair")]
 
     def described(self, names: tuple[str, ...]) -> str:
         return "a question and its context"
 
-    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Asked:
-        record = canonical(source, record)
-        own = {key: record[name] for key, name in (("text", "question"), ("pair", "context")) if name in record}
-        text, context = (text_of(own | record, name, where) for name in ("text", "pair"))
-        return Asked({"question": text, "context": context}, (text, context))
+    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
+        record, named = canonical(source, record), (("text", "question"), ("pair", "context"))
+        text, context = (text_of(record, key if key in record else name, where) for key, name in named)
+        return {"question": text, "context": context}, (text, context)
 
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
+    def answerer(self, run: Ready) -> Answerer:
         """Returns what gives the answers of `spans.choose`; a context is read in several parts where it is long."""
         compute = jax.jit(functools.partial(self.objective.predict, run.model.apply))
 
         def answer(texts: list[Asked]) -> list[Said]:
-            rows = asked_rows(run, texts, self.objective.question_length)
+            rows = asked_rows(run, texts)
             logits = {place: out for place, _, out in computed(run, compute, rows)}
             found = answer_all(self.objective, rows, logits, [text.read[1] for text in texts])
             too_long = (rows.corpus.first > rows.question).tolist()
@@ -60,7 +59,10 @@ class Questions(RowTask[QuestionAnswering]):
 
         return answer
 
-    def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Finder:
+    def line(self, said: Said) -> str:
+        return f"{said['answer'] or '(no answer)'}  {said['probability']:.4f}  {said['question']}"
+
+    def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Callable[..., list[Said]]:
         def compute(params: Params, batch: Batch, key: None) -> jax.Array:
             return self.objective.predict(model.apply, params, batch)
 
@@ -77,7 +79,7 @@ class Questions(RowTask[QuestionAnswering]):
             return [
                 {
                     "source": record["text"],
-                    "gold": [text for text, _ in answers(record, f"record {number + 1}")],
+                    "gold": [text for text, _ in answers_of(record, f"record {number + 1}")],
                     "predicted": said["n_best"][0]["answer"] if said["n_best"] else "",
                     "score": said["score"],
                     "sure": said["probability"],
@@ -105,22 +107,30 @@ class Questions(RowTask[QuestionAnswering]):
             f1 = squad.answer_scores(objective.score, objective.no_answer)(pair["gold"] or [""], said)[1]
             if f1 < 1.0:
                 gold = " | ".join(dict.fromkeys(pair["gold"])) or "(no answer)"
-                shown = {"gold": gold, "predicted": said or "(no answer)", "sure": pair["sure"], "value": 100.0 * f1}
-                errors.append({"text": analysis.text_of(records[pair["record"]]), **shown})
-        return analysis.ordered("F1", errors, lambda error: (error["value"], -error["sure"]))
+                own = {"gold": gold, "predicted": said or "(no answer)", "sure": pair["sure"], "value": 100.0 * f1}
+                errors.append({"text": analysis.readable(records[pair["record"]]), **own})
+        return analysis.worst_first("F1", errors, lambda error: (error["value"], -error["sure"]))
 
-    def reported(self, find: Finder, dataset: Dataset, params: Params, split: str) -> dict[str, Any]:
-        """Returns them with samples and, where there may be no answer, "tuned".
+    def reporter(self, model: Model, dataset: Dataset, devices: Devices) -> Reporter:
+        """Returns what gives samples too and, where there may be no answer, "tuned".
 
         Those are the scores with the threshold that is best for the F1 of the validation split.
         """
-        found = find(params, split)
-        out = self.report(found) | {"worst": self.worst(dataset.records(split), found)}
-        if self.objective.no_answer:
-            tuning = out if split == TUNED else self.report(find(params, TUNED))
-            tuned = dataclasses.replace(self.objective, threshold=tuning["best_f1_thresh"])
-            out["tuned"] = Questions(tuned).report(found)
-        return out | {"samples": found[:SAMPLES]}
+        find = self.finder(model, dataset, devices)
+
+        def report(params: Params, split: str) -> dict[str, Any]:
+            found = find(params, split)
+            out = self.report(found) | {"worst": self.worst(dataset.records(split), found)}
+            if self.objective.no_answer:
+                tuning = out if split == TUNED else self.report(find(params, TUNED))
+                tuned = dataclasses.replace(self.objective, threshold=tuning["best_f1_thresh"])
+                out["tuned"] = Questions(tuned).report(found)
+            return out | {"samples": found[:SAMPLES]}
+
+        return report
+
+    def formatted(self, report: dict[str, Any]) -> str:
+        return squad.format_answer_report(report) + analysis.format_by_length(report, "tokens")
 
     def made_up(self) -> list[list[Said]]:
         answered: list[list[str]] = [["a"], []] if self.objective.no_answer else [["a"]]

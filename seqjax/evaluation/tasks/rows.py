@@ -15,21 +15,20 @@ from seqjax.data.rows import Rows, lay_out
 from seqjax.evaluation import analysis
 from seqjax.evaluation.records import Asked
 from seqjax.evaluation.stopping import Stop, never, until
-from seqjax.evaluation.tasks.task import Finder, O, Ready, Task
+from seqjax.evaluation.tasks.task import O, Ready, Said, Task
 from seqjax.models.model import Model
 from seqjax.training.parallel import Devices
 from seqjax.types import Batch, Params
 
 SHORTEST_ROW = 16  # places; each other width, twice the one before, is a program to compile
-Said = dict[str, Any]
 Compute = Callable[[Params, Batch], jax.Array]
 
 
 class RowTask(Task[O]):
     """A task whose `finder` gives {"gold", "predicted", ...} of each record, in order.
 
-    "record" is the record's number, "length" how many tokens its texts have, and "sure" how probable the model finds
-    what it says.
+    "record" is the record's number, "length" how many tokens its texts have, and "sure", but of numbers, how probable
+    the model finds what it says.
     """
 
     @abc.abstractmethod
@@ -40,7 +39,7 @@ class RowTask(Task[O]):
     def in_short(self, pairs: Sequence[Said]) -> dict[str, float]:
         """Returns the few scores that are shown of the records of a length."""
 
-    def report(self, found: list[Said]) -> dict[str, Any]:
+    def report(self, found: Sequence[Said]) -> dict[str, Any]:
         """Returns the scores; with lengths "by_length" has those of up to four equally large parts by it."""
         return self.scores(found) | analysis.by_length(found, self.in_short)
 
@@ -50,13 +49,13 @@ class LabelTask(RowTask[O]):
 
     @abc.abstractmethod
     def predicted(self, model: Model, params: Params, batch: Batch) -> Any:
-        """Returns what `pair` reads of each row, arrays with the batch's axis."""
+        """Returns what `pair` reads of each row, arrays with the batch's axis; this is compiled."""
 
     @abc.abstractmethod
     def pair(self, example: Batch, found: Any) -> Said:
         """Returns gold and what was predicted of one row, both without the batch axis."""
 
-    def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Finder:
+    def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Callable[..., list[Said]]:
         """Returns what gives a pair of each record; where several rows hold one its lists follow each other."""
 
         def compute(params: Params, batch: Batch, key: None) -> Any:
@@ -71,7 +70,8 @@ class LabelTask(RowTask[O]):
             for numbers, batch in until(stop, dataset.numbered(split, 0, len(devices), len(documents))):
                 out = jax.device_get(compiled(params, devices.put_whole(batch), None))
                 for place, number in enumerate(numbers):
-                    found[number] = self.pair(*jax.tree.map(lambda values, i=place: values[i], (dict(batch), out)))
+                    example, said = jax.tree.map(lambda values, i=place: values[i], (dict(batch), out))
+                    found[number] = self.pair(example, said)
             pairs: dict[int, Said] = {}
             for number, document in enumerate(documents.tolist()):
                 if document in pairs:
@@ -95,14 +95,14 @@ def documents_of(rows: Rows, limit: int) -> np.ndarray:
     return every[every < max(every[limit], every[0] + 1)]
 
 
-def asked_rows(run: Ready, texts: Sequence[Asked], question: int = 0) -> Rows:
+def asked_rows(run: Ready, texts: Sequence[Asked]) -> Rows:
     """Returns the rows of texts without labels, each as short as it may be."""
     objective, data = run.experiment.objective, run.experiment.data
     corpus = unlabelled([text.read for text in texts], run.tokenizer, objective.reads, [text.where for text in texts])
     buckets = [SHORTEST_ROW << i for i in range(16) if SHORTEST_ROW << i < data.length]
     longest, *shorter = (objective.row_length(width) for width in (data.length, *buckets))
     layout = ("bucket", objective.framing, longest, 0, shorter)
-    return lay_out(corpus, run.tokenizer, *layout, whole=True, overlap=data.overlap, question=question)
+    return lay_out(corpus, run.tokenizer, *layout, whole=True, overlap=data.overlap, question=objective.question_length)
 
 
 def computed(run: Ready, compute: Compute, rows: Rows) -> Iterator[tuple[int, Example, np.ndarray]]:

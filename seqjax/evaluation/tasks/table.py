@@ -4,6 +4,7 @@
 
 from typing import Any
 
+from seqjax.errors import UserError
 from seqjax.evaluation.tasks.answers import Answers
 from seqjax.evaluation.tasks.classes import Choices, Classes
 from seqjax.evaluation.tasks.numbers import Numbers
@@ -33,3 +34,14 @@ TASKS: tuple[tuple[type[Objective], type[Task[Any]]], ...] = (  # the first that
 def task_of(objective: Objective) -> Task[Any] | None:
     """Returns the task of an objective; None where it trains a model for none, as pretraining does."""
     return next((task(objective) for kind, task in TASKS if isinstance(objective, kind)), None)
+
+
+def known_task(objective: Objective) -> Task[Any]:
+    """Returns the task of an objective.
+
+    Raises:
+      UserError: there is none.
+    """
+    if task := task_of(objective):
+        return task
+    raise UserError("this run was trained to predict no class, tag, number or answer; fine-tune it first")

@@ -4,7 +4,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -15,8 +15,8 @@ from seqjax.errors import UserError
 from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, text_of
-from seqjax.evaluation.tasks.rows import LabelTask, Said, asked_rows, computed
-from seqjax.evaluation.tasks.task import Answerer, Ready
+from seqjax.evaluation.tasks.rows import LabelTask, asked_rows, computed
+from seqjax.evaluation.tasks.task import Answerer, Read, Ready, Said
 from seqjax.evaluation.texts import UNSPACED
 from seqjax.models.model import Model
 from seqjax.objectives.supervised import Tagging
@@ -24,22 +24,25 @@ from seqjax.tags import entities, parts
 from seqjax.types import Batch, Params
 
 LONGEST_WORD = 8  # letters of a script without spaces in a word: more are a sentence
-AVERAGES = {"micro": "entity_f1", "macro": "entity_f1_macro", "weighted": "entity_f1_weighted"}
 
 
 class Tags(LabelTask[Tagging]):
     """Pairs hold lists with one entry for each word: tags, and as "sure" and "chance" the probabilities of either."""
 
-    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Asked:
+    averages: ClassVar[Mapping[str, str]] = {
+        "micro": "entity_f1", "macro": "entity_f1_macro", "weighted": "entity_f1_weighted"
+    }  # fmt: skip
+
+    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
         """Returns the words of a text, parted as those of the training data were.
 
         Raises:
           UserError: a text without spaces between its words, where nothing says what its words are.
         """
         words = _words(source, record, where)
-        return Asked({"text": str(record.get("text", " ".join(words)))}, words)
+        return {"text": str(record.get("text", " ".join(words)))}, words
 
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
+    def answerer(self, run: Ready) -> Answerer:
         """Returns what gives "words", "tags" and, where the tags have a scheme, "entities" (places in words)."""
         compute = jax.jit(functools.partial(self.objective.predict, run.model.apply))
         joint = "" if run.experiment.data.source.placed else " "
@@ -65,6 +68,9 @@ class Tags(LabelTask[Tagging]):
             ]
         return out
 
+    def line(self, said: Said) -> str:
+        return " ".join(f"{word}/{tag}" for word, tag in zip(said["words"], said["tags"], strict=True))
+
     def predicted(self, model: Model, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
         return self.objective.predict(model.apply, params, batch), self.objective.chances(model.apply, params, batch)
 
@@ -89,16 +95,14 @@ class Tags(LabelTask[Tagging]):
     def worst(self, records: Any, found: Sequence[Said]) -> Errors:
         """Returns the sentences that are worst by the loss of gold, of which only words that are wrong are shown."""
         errors = [_wrong(records[pair["record"]]["words"], pair) for pair in found if pair["gold"] != pair["predicted"]]
-        return analysis.ordered("loss in nats", errors, lambda error: -error["value"])
+        return analysis.worst_first("loss in nats", errors, lambda error: -error["value"])
+
+    def formatted(self, report: dict[str, Any]) -> str:
+        return metrics.format_report(report) + analysis.format_by_length(report, "tokens")
 
     def made_up(self) -> list[list[Said]]:
         labels = list(self.objective.labels)
         return [[{"gold": labels, "predicted": labels}]]
-
-    def headlines(self, report: Mapping[str, Any]) -> dict[str, float]:
-        """Returns them with the F1 of entities: "entity_f1" (micro), "entity_f1_macro" and "entity_f1_weighted"."""
-        averages = {name: report[average]["f1"] for average, name in AVERAGES.items() if average in report}
-        return super().headlines({name: value for name, value in report.items() if name not in AVERAGES}) | averages
 
 
 def _words(source: Source, record: Mapping[str, Any], where: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task is: how a fine-tuned model is asked, what it answers, and how that is judged.
+"""What a task is: how a fine-tuned model is asked, what it answers, how that is judged.
 
 An objective says what is learnt; its task says the rest. Each kind has one file here, and one line in `table`.
 """
@@ -8,11 +8,11 @@ An objective says what is learnt; its task says the rest. Each kind has one file
 import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.sources import Source
-from seqjax.evaluation import metrics
+from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
 from seqjax.experiment import Experiment
@@ -23,42 +23,53 @@ from seqjax.types import Params
 
 O = TypeVar("O", bound=Objective)  # noqa: E741 - as of "objective"
 SAMPLES = 10  # texts and answers that a report shows
+Said = dict[str, Any]
+Read = tuple[dict[str, Any], str | tuple[str, ...]]  # as `Asked` has them: what was given, what the model reads
 Finder = Callable[..., Any]  # (params, split, limit=0, stop=never) -> what `Task.report` reads
-Answerer = Callable[[list[Asked]], list[dict[str, Any]]]
+Reporter = Callable[[Params, str], dict[str, Any]]
+Answerer = Callable[[list[Asked]], list[Said]]
 
 
 class Ready(NamedTuple):
-    """A run that can be asked."""
+    """A run that can be asked, for the objective of its task.
+
+    Attributes:
+      among: of retrieval: texts to find in; None: none are found.
+    """
 
     experiment: Experiment
     model: Model
     params: Params
     tokenizer: Any
+    among: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
 class Task(abc.ABC, Generic[O]):
-    """Base of the tasks; see `numbers.py` for the shortest."""
+    """Base of the tasks; see `numbers.py` for the shortest.
+
+    Attributes:
+      paired: whether a text may have a second beside it.
+      averages: what the F1 of each average of a report by class is called among its `headlines`.
+    """
+
+    paired: ClassVar[bool] = False
+    averages: ClassVar[Mapping[str, str]] = {name: f"{name}_f1" for name in metrics.AVERAGES}
 
     objective: O
 
-    @property
-    def pairs(self) -> bool:
-        """Whether a text may have a second beside it."""
-        return False
-
-    def shapes(self, source: Source) -> list[tuple[str, ...]]:
+    def columns(self, source: Source) -> list[tuple[str, ...]]:
         """Returns of which columns the parts of a text may be."""
-        columns = text_columns(source)
-        return [columns, (*columns, "pair")] if self.pairs else [columns]
+        names = text_columns(source)
+        return [names, (*names, "pair")] if self.paired else [names]
 
     def described(self, names: tuple[str, ...]) -> str:
         """Returns in words what a text of these parts is."""
         named = {("text",): "one text", ("text", "pair"): "a pair of texts"}
         return named.get(names, "a text for each of " + ", ".join(names))
 
-    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Asked:
-        """Returns a record as the model reads it.
+    def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
+        """Returns what is given of a record, and what the model reads of it.
 
         Args:
           source: of the run's training data.
@@ -70,27 +81,26 @@ class Task(abc.ABC, Generic[O]):
         """
         record = canonical(source, record)
         text = text_of(record, "text", where)
-        if not self.pairs or record.get("pair") is None:
-            return Asked({"text": text}, text)
+        if not self.paired or record.get("pair") is None:
+            return {"text": text}, text
         pair = text_of(record, "pair", where)
-        return Asked({"text": text, "pair": pair}, (text, pair))
+        return {"text": text, "pair": pair}, (text, pair)
 
     @abc.abstractmethod
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
-        """Returns a function from texts to what a model says of each, in order, which begins with what was given.
+    def answerer(self, run: Ready) -> Answerer:
+        """Returns a function from texts to what a model says of each, in order, which begins with what was given."""
 
-        Args:
-          run: that is asked.
-          among: texts to find in, of retrieval.
-        """
+    @abc.abstractmethod
+    def line(self, said: Said) -> str:
+        """Returns what an `answerer` said of a text, to be read."""
 
     @abc.abstractmethod
     def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Finder:
         """Returns a function (params, split, limit=0, stop=never) that compiles once.
 
         It gives what a model says of each record of a split beside gold, in the form in which `report` and `worst` read
-        it. With a `limit` records are those that the first so many rows hold whole, and at least the first; `stop` is
-        asked before each batch, and BrokenOff is raised where it says so.
+        it. With a `limit` records are those that the first so many rows hold whole, and at least the first (of
+        `Answers` so many records); `stop` is asked before each batch, and BrokenOff is raised where it says so.
         """
 
     @abc.abstractmethod
@@ -101,24 +111,38 @@ class Task(abc.ABC, Generic[O]):
     def worst(self, records: Any, found: Any) -> Errors:
         """Returns the worst errors in what a `finder` gave of these records; see `analysis`."""
 
-    def reported(self, find: Finder, dataset: Dataset, params: Params, split: str) -> dict[str, Any]:
-        """Returns the scores of a split, with its worst errors and perhaps samples."""
-        found = find(params, split)
-        return self.report(found) | {"worst": self.worst(dataset.records(split), found)}
+    def reporter(self, model: Model, dataset: Dataset, devices: Devices) -> Reporter:
+        """Returns a function (params, split) that compiles once: the scores of a split, with its worst errors."""
+        find = self.finder(model, dataset, devices)
+
+        def report(params: Params, split: str) -> dict[str, Any]:
+            found = find(params, split)
+            return self.report(found) | {"worst": self.worst(dataset.records(split), found)}
+
+        return report
+
+    def formatted(self, report: dict[str, Any]) -> str:
+        """Returns a report as plain text."""
+        return metrics.format_numbers(report) + analysis.format_by_length(report, "tokens")
 
     @abc.abstractmethod
     def made_up(self) -> list[Any]:
         """Returns things that a `finder` might give, of which the reports have every score that is always there."""
 
     def headlines(self, report: Mapping[str, Any]) -> dict[str, float]:
-        """Returns the scores among the single numbers of a report by name, with the F1 of its averages.
+        """Returns the scores among the single numbers of a report by name, and its `averages`.
 
-        These are "micro_f1", "macro_f1" and "weighted_f1". Thresholds are no scores.
+        Thresholds are no scores.
         """
         out = {name: value for name, value in report.items() if isinstance(value, float) and "thresh" not in name}
-        return out | {f"{name}_f1": report[name]["f1"] for name in metrics.AVERAGES if name in report}
+        return out | {named: report[name]["f1"] for name, named in self.averages.items() if name in report}
 
     def score_names(self) -> list[str]:
         """Returns the names of the scores that reports always have; see `headlines`."""
         found = [self.headlines(self.report(each)) for each in self.made_up()]
         return [name for name in found[0] if all(name in each for each in found)]
+
+
+def shown(said: Said) -> str:
+    """Returns the texts that something was said of, on one line."""
+    return " | ".join([said["text"], *([said["pair"]] if "pair" in said else said.get("choices", []))])

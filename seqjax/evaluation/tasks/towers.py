@@ -4,7 +4,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from seqjax.evaluation import analysis, retrieval
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.embed import sentence_embeddings
 from seqjax.evaluation.records import Asked
-from seqjax.evaluation.tasks.task import Answerer, Finder, Ready, Task
+from seqjax.evaluation.tasks.task import Answerer, Finder, Ready, Said, Task, shown
 from seqjax.models.model import Model
 from seqjax.objectives.two_towers import InBatchNegatives
 from seqjax.training.parallel import Devices
@@ -26,14 +26,11 @@ Vectors = tuple[np.ndarray, np.ndarray]
 class Towers(Task[InBatchNegatives]):
     """What is found is the vectors of all first and of all second texts, float32 [N, D] each, in order."""
 
-    @property
-    def pairs(self) -> bool:
-        """It may."""
-        return True
+    paired: ClassVar[bool] = True
 
-    def answerer(self, run: Ready, among: Sequence[str] | None = None) -> Answerer:
-        """Returns what gives "vector", of a pair "similarity", or "nearest": the most alike of `among`, best first."""
-        data, tokenizer = run.experiment.data, run.tokenizer
+    def answerer(self, run: Ready) -> Answerer:
+        """Returns what gives "vector", of a pair "similarity", or with run.among "nearest", the most alike first."""
+        data, tokenizer, among = run.experiment.data, run.tokenizer, run.among
         vectors = functools.partial(
             sentence_embeddings, run.model, run.params, tokenizer, pool=self.objective.pool, batch=data.eval_batch,
             length=data.length, normalise=self.objective.similarity == "cosine",
@@ -55,6 +52,15 @@ class Towers(Task[InBatchNegatives]):
 
         return answer
 
+    def line(self, said: Said) -> str:
+        if "nearest" in said:
+            return "\n".join(
+                [shown(said), *(f"  {each['similarity']:.4f}  {each['text']}" for each in said["nearest"])]
+            )
+        if "similarity" in said:
+            return f"{said['similarity']:.4f}  {shown(said)}"
+        return " ".join(f"{number:.6g}" for number in said["vector"])
+
     def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Finder:
         return retrieval.vectors(model, dataset, devices)
 
@@ -70,7 +76,7 @@ class Towers(Task[InBatchNegatives]):
             for i in np.argsort(-rank_N, kind="stable")[: analysis.WORST].tolist()
             if rank_N[i] > 1
         ]  # fmt: skip
-        return analysis.ordered("rank", errors, lambda error: -error["value"])
+        return analysis.worst_first("rank", errors, lambda error: -error["value"])
 
     def made_up(self) -> list[Vectors]:
         return [(np.eye(1), np.eye(1))]
