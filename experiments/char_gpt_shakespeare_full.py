@@ -10,7 +10,8 @@ Command:   python launch.py train char_gpt_shakespeare_full data=text:PATH/input
 Data:      1,115,394 characters (Karpathy 2015, char-rnn), the last tenth held out
 Hardware:  one chip of TPU v5e
 Compiled:  for v5e:1x1: 1.94 of 16 GiB (state 0.12, temporaries 1.82)
-Expected:  best validation loss 1.4697 nats per character; not yet run here
+Expected:  best validation loss 1.4697 nats per character
+Observed:  the beginning: 4.321, 2.514 and 2.463 after 0, 50 and 100 updates, on a CPU (seed 0)
 """
 
 from experiments import char_gpt_shakespeare

@@ -10,6 +10,7 @@ Command:   python launch.py import CHECKPOINT bert; python launch.py train semev
 Data:      8,000 sentences, the last 5 % held out for validation, and 2,717 to test
 Hardware:  2 CPU cores
 Expected:  relation_f1 89.25 with BERT-large (Wu and He 2019, table 1)
+Observed:  85.13 +- 0.99 on test with all-MiniLM-L6-v2 (85.04, 84.19, 86.16; seeds 0, 1, 2)
 """
 
 from experiments import sst2_bert
