@@ -13,7 +13,7 @@ Expected:  F1 89.7 on GLUE's test set with T5-small, trained on all tasks first 
 
 from experiments import glue_mrpc, sst2_t5
 from seqjax.config import derive
-from seqjax.data.phrased import Task
+from seqjax.data.phrased import Phrasing
 from seqjax.experiment import Experiment
 
 BASE = "sst2_t5"
@@ -22,7 +22,7 @@ HARDWARE = "1 x TPU v5e"
 
 def experiment() -> Experiment:
     """Five epochs of 121 updates (a few fewer where dev_ids.tsv is there)."""
-    task = Task("mrpc sentence1: {text} sentence2: {pair}", ("0=not_equivalent", "1=equivalent"))
+    task = Phrasing("mrpc sentence1: {text} sentence2: {pair}", ("0=not_equivalent", "1=equivalent"))
     source = derive(glue_mrpc.experiment().data.source, task=task)
     return derive(
         sst2_t5.experiment(),

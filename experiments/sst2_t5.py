@@ -13,7 +13,7 @@ Expected:  accuracy 91.8 on GLUE's test set with T5-small, trained on all tasks 
 
 from experiments import dialogsum_t5, sst2_bert
 from seqjax.config import derive
-from seqjax.data.phrased import Task
+from seqjax.data.phrased import Phrasing
 from seqjax.data.pipeline import Data
 from seqjax.experiment import Experiment, Run
 from seqjax.objectives.text_to_text import TextToText
@@ -25,7 +25,7 @@ HARDWARE = "1 x TPU v5e"
 def experiment() -> Experiment:
     """Three epochs of 217 updates from the run "t5"; an answer has at most 8 tokens."""
     source = derive(
-        sst2_bert.experiment().data.source, task=Task("sst2 sentence: {text}", ("0=negative", "1=positive"))
+        sst2_bert.experiment().data.source, task=Phrasing("sst2 sentence: {text}", ("0=negative", "1=positive"))
     )
     return derive(
         dialogsum_t5.experiment(),
@@ -41,6 +41,6 @@ def tiny() -> Experiment:
     return derive(
         dialogsum_t5.tiny(),
         name="sst2_t5",
-        data={"source": derive(sst2_bert.tiny().data.source, task=Task("package source: {text}"))},
+        data={"source": derive(sst2_bert.tiny().data.source, task=Phrasing("package source: {text}"))},
         objective=TextToText(judged="class"),
     )

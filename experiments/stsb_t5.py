@@ -12,12 +12,12 @@ Expected:  Pearson 85.6 on GLUE's test set with T5-small, trained on all tasks f
 
 from experiments import glue_stsb, sst2_t5
 from seqjax.config import derive
-from seqjax.data.phrased import Task
+from seqjax.data.phrased import Phrasing
 from seqjax.experiment import Experiment
 
 BASE = "sst2_t5"
 HARDWARE = "1 x TPU v5e"
-TASK = Task("stsb sentence1: {text} sentence2: {pair}", step=0.2)
+TASK = Phrasing("stsb sentence1: {text} sentence2: {pair}", step=0.2)
 
 
 def experiment() -> Experiment:

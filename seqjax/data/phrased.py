@@ -16,7 +16,7 @@ COLUMN = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
-class Task:
+class Phrasing:
     """How a task is said in words.
 
     Attributes:
@@ -65,7 +65,7 @@ class Phrased:
     """Records whose `text` is a template with their columns in it, and whose `pair` is what their label is called."""
 
     records: Records
-    task: Task
+    task: Phrasing
 
     @property
     def fingerprint(self) -> str:

@@ -31,7 +31,7 @@ from seqjax.data.canonical import CANONICAL, canonical, default, each_pair
 from seqjax.data.dialogues import dialogue_rows
 from seqjax.data.heldout import hold_out
 from seqjax.data.noise import Noisy
-from seqjax.data.phrased import Phrased, Task
+from seqjax.data.phrased import Phrased, Phrasing
 from seqjax.data.records import Converted, Joined, Record, Records, fingerprint, from_records
 from seqjax.errors import UserError
 from seqjax.tags import SCHEMES
@@ -96,7 +96,7 @@ class Source:
     scheme: str = ""
     unseen: bool = False
     placed: bool = False
-    task: Task = Task()
+    task: Phrasing = Phrasing()
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -138,7 +138,7 @@ def open_split(source: Source, split: str) -> Records | Converted | Noisy | Join
     if source.joined:
         records = Joined(records, source.joined)
     if source.unseen and split in BEFORE:
-        plain = replace(source, unseen=False, noise=0.0, task=Task())
+        plain = replace(source, unseen=False, noise=0.0, task=Phrasing())
         earlier: list[Any] = [open_split(plain, other) for other in BEFORE[split]]
         seen = {_said(record) for each in earlier for record in each}
         rows = [record for record in records if _said(record) not in seen]

@@ -13,7 +13,7 @@ import pytest
 
 from seqjax import config
 from seqjax.data.files import lines
-from seqjax.data.phrased import Task
+from seqjax.data.phrased import Phrasing
 from seqjax.data.sources import Source, from_records, open_split
 from seqjax.errors import UserError
 
@@ -173,15 +173,15 @@ def test_a_task_is_said_in_words(write: Write):
     columns = {"label": "Quality", "text": "#1 String", "pair": "#2 String"}
     template = "mrpc sentence1: {text} sentence2: {pair}"
     answers = ("0=not_equivalent", "1=equivalent")
-    found = rows(f"tsv:{path}", task=Task(template, answers), **columns)
+    found = rows(f"tsv:{path}", task=Phrasing(template, answers), **columns)
     assert found[0] == {
         "text": "mrpc sentence1: He {ran}. sentence2: He did.", "pair": "equivalent", "label": "1",
     }  # fmt: skip
     assert [row["pair"] for row in found] == ["equivalent", "not_equivalent", "2"]
     numbers = write("b.tsv", "text\tlabel\n" + "".join(f"x\t{n}\n" for n in ("3.25", "5", "0.0", "2.57", "4.699")))
-    found = rows(f"tsv:{numbers}", task=Task("stsb {text}", step=0.2))
+    found = rows(f"tsv:{numbers}", task=Phrasing("stsb {text}", step=0.2))
     assert [row["pair"] for row in found] == ["3.2", "5.0", "0.0", "2.6", "4.6"]
-    plain, other = (open_split(Source(f"tsv:{numbers}", task=Task(text, step=0.2)), "train") for text in ("a", "b"))
+    plain, other = (open_split(Source(f"tsv:{numbers}", task=Phrasing(text, step=0.2)), "train") for text in ("a", "b"))
     assert plain.fingerprint != other.fingerprint and pickle.loads(pickle.dumps(plain))[0] == plain[0]
     for task, settings, message in [
         (("a {texts}", (), 0.2), {}, r"record 1 has no text 'texts' \(it has text, label\)"),
@@ -190,12 +190,12 @@ def test_a_task_is_said_in_words(write: Write):
         (("a",), {"noise": 0.1}, "leave one out"),
     ]:
         with pytest.raises(UserError, match=message):
-            rows(f"tsv:{numbers}", task=Task(*task), **settings)
+            rows(f"tsv:{numbers}", task=Phrasing(*task), **settings)
     bare, words = write("d.tsv", "text\nx\n"), write("c.tsv", "text\tlabel\nx\tmany\n")
     with pytest.raises(UserError, match="record 1 has no label to be an answer"):
-        rows(f"tsv:{bare}", task=Task("{text}"))
+        rows(f"tsv:{bare}", task=Phrasing("{text}"))
     with pytest.raises(UserError, match="record 1: expected a number for the label, found 'many'"):
-        rows(f"tsv:{words}", task=Task("{text}", step=0.2))
+        rows(f"tsv:{words}", task=Phrasing("{text}", step=0.2))
 
 
 def test_latin_1_is_read_when_it_is_named(write: Write):
