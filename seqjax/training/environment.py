@@ -129,9 +129,9 @@ def keep_memory() -> None:
     """Starts this program anew with glibc asked to keep what is freed, in huge pages, where it was not told otherwise.
 
     XLA on a CPU takes memory for temporary arrays, often gigabytes, at each execution and frees it at its end. Given
-    back to the system and taken anew, it costs page faults: up to a third of the time of steps whose width changes.
+    back to the system and taken anew, it costs page faults, and most where the width of batches changes.
     glibc (2.35 and newer) reads its settings only when a process starts, from GLIBC_TUNABLES; whoever has set that
-    variable is left alone, as on a machine that has no memory to spare: a process keeps a quarter more.
+    variable is left alone, as on a machine that has no memory to spare: a process keeps more.
     """
     if platform.libc_ver()[0] == "glibc" and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = ":".join(f"glibc.malloc.{name}={value}" for name, value in MALLOC.items())
