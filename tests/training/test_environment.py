@@ -19,24 +19,35 @@ from tests.training.settings import experiment, measured, run_counted, text
 APART = multiprocessing.get_context("forkserver")
 APART.set_forkserver_preload(["tests.training.settings"])
 PROGRAM = """
-import os, sys
-from seqjax.training.environment import take_huge_pages
+import ctypes, os, resource, sys
+from seqjax.training.environment import keep_memory
 
 print("begun", flush=True)
-take_huge_pages()
-print(os.environ["GLIBC_TUNABLES"], *sys.argv[1:])
+keep_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+for _ in range(2):
+    before, block = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, libc.malloc(1 << 28)
+    ctypes.memset(block, 1, 1 << 28)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    libc.free(block)
+print(os.environ["GLIBC_TUNABLES"], faults, *sys.argv[1:])
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 @pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])
-def test_a_program_starts_anew_with_huge_pages_unless_told_otherwise(own):
-    environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
-    environment |= {"GLIBC_TUNABLES": own} if own else {}
+def test_a_program_starts_anew_and_keeps_memory_unless_told_otherwise(own):
+    """Memory that was freed and is taken again costs no page faults; by default a block of 256 MB costs at least 128."""
+    outside = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    outside |= {"GLIBC_TUNABLES": own} if own else {}
     command = [sys.executable, "-c", PROGRAM, "two words", "--more"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    begun = ["begun"] if own else ["begun", "begun"]
-    assert output.splitlines() == [*begun, f"{own or 'glibc.malloc.hugetlb=1'} two words --more"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True, env=outside).stdout
+    *begun, last = output.splitlines()
+    assert begun == (["begun"] if own else ["begun", "begun"])
+    tunables, faults, *words = last.split(" ")
+    assert words == ["two", "words", "--more"]
+    assert (tunables, int(faults) >= 128) == (own, True) if own else int(faults) < 32
 
 
 def test_a_second_start_compiles_nothing_and_a_repeatable_run_says_how(tmp_path):
