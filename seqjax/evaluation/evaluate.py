@@ -76,7 +76,7 @@ def reported(model: Model, dataset: Dataset, devices: Devices, params: Params, s
     """Returns the scores of a fine-tuned model by class, of numbers, answers, vectors or whole texts.
 
     With "worst", its worst errors, as `analysis` gives them; texts and answers have the first few of them as "samples".
-    See `report`, and `Questions.reporter` for the threshold of no answer.
+    See `report`, and `Questions.besides` for the threshold of no answer.
 
     Raises:
       UserError: an objective without a task.

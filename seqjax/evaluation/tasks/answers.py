@@ -3,7 +3,7 @@
 """A second text, given a first."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seqjax.data.pipeline import Dataset
@@ -11,11 +11,10 @@ from seqjax.data.sources import Source
 from seqjax.evaluation import analysis, metrics, texts
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
-from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Finder, Read, Ready, Reporter, Said, Task
+from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Finder, Read, Ready, Said, Task
 from seqjax.models.model import Model
 from seqjax.objectives.answering import Answering
 from seqjax.training.parallel import Devices
-from seqjax.types import Params
 
 
 class Answers(Task[Answering]):
@@ -82,16 +81,9 @@ class Answers(Task[Answering]):
                 errors.append({"text": pair["source"]} | own)
         return analysis.worst_first("chrF", errors, lambda error: error["value"])
 
-    def reporter(self, model: Model, dataset: Dataset, devices: Devices) -> Reporter:
-        """Returns what gives samples too."""
-        find = self.finder(model, dataset, devices)
-
-        def report(params: Params, split: str) -> dict[str, Any]:
-            found = find(params, split)
-            extra = {"samples": found[:SAMPLES], "worst": self.worst(dataset.records(split), found)}
-            return self.report(found) | extra
-
-        return report
+    def besides(self, report: dict[str, Any], found: Any, split: str, find: Callable[[str], Any]) -> dict[str, Any]:
+        """Returns samples."""
+        return {"samples": found[:SAMPLES]}
 
     def formatted(self, report: dict[str, Any]) -> str:
         if self.objective.judged == "text":

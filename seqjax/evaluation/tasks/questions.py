@@ -19,7 +19,7 @@ from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
 from seqjax.evaluation.spans import answer_all
 from seqjax.evaluation.stopping import Stop, never, until
 from seqjax.evaluation.tasks.rows import RowTask, asked_rows, computed, documents_of
-from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Read, Ready, Reporter, Said
+from seqjax.evaluation.tasks.task import SAMPLES, Answerer, Read, Ready, Said
 from seqjax.models.model import Model
 from seqjax.objectives.question_answering import QuestionAnswering
 from seqjax.training.parallel import Devices
@@ -111,23 +111,17 @@ class Questions(RowTask[QuestionAnswering]):
                 errors.append({"text": analysis.readable(records[pair["record"]]), **own})
         return analysis.worst_first("F1", errors, lambda error: (error["value"], -error["sure"]))
 
-    def reporter(self, model: Model, dataset: Dataset, devices: Devices) -> Reporter:
-        """Returns what gives samples too and, where there may be no answer, "tuned".
+    def besides(self, report: dict[str, Any], found: Any, split: str, find: Callable[[str], Any]) -> dict[str, Any]:
+        """Returns samples and, where there may be no answer, "tuned".
 
         Those are the scores with the threshold that is best for the F1 of the validation split.
         """
-        find = self.finder(model, dataset, devices)
-
-        def report(params: Params, split: str) -> dict[str, Any]:
-            found = find(params, split)
-            out = self.report(found) | {"worst": self.worst(dataset.records(split), found)}
-            if self.objective.no_answer:
-                tuning = out if split == TUNED else self.report(find(params, TUNED))
-                tuned = dataclasses.replace(self.objective, threshold=tuning["best_f1_thresh"])
-                out["tuned"] = Questions(tuned).report(found)
-            return out | {"samples": found[:SAMPLES]}
-
-        return report
+        samples = {"samples": found[:SAMPLES]}
+        if not self.objective.no_answer:
+            return samples
+        tuning = report if split == TUNED else self.report(find(TUNED))
+        tuned = dataclasses.replace(self.objective, threshold=tuning["best_f1_thresh"])
+        return {"tuned": Questions(tuned).report(found)} | samples
 
     def formatted(self, report: dict[str, Any]) -> str:
         return squad.format_answer_report(report) + analysis.format_by_length(report, "tokens")

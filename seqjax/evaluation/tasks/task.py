@@ -6,6 +6,7 @@ An objective says what is learnt; its task says the rest. Each kind has one file
 """
 
 import abc
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -117,9 +118,21 @@ class Task(abc.ABC, Generic[O]):
 
         def report(params: Params, split: str) -> dict[str, Any]:
             found = find(params, split)
-            return self.report(found) | {"worst": self.worst(dataset.records(split), found)}
+            out = self.report(found) | {"worst": self.worst(dataset.records(split), found)}
+            return out | self.besides(out, found, split, functools.partial(find, params))
 
         return report
+
+    def besides(self, report: dict[str, Any], found: Any, split: str, find: Callable[[str], Any]) -> dict[str, Any]:
+        """Returns what a `reporter` adds to a report.
+
+        Args:
+          report: the scores.
+          found: that they are of.
+          split: its name.
+          find: what a `finder` gives of another split, by the same parameters.
+        """
+        return {}
 
     def formatted(self, report: dict[str, Any]) -> str:
         """Returns a report as plain text."""
