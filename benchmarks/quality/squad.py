@@ -22,6 +22,7 @@ from seqjax.commands import runs
 from seqjax.config import derive
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
+from seqjax.training.environment import keep_memory
 
 ARTICLES = {"train": 10, "validation": 2, "test": 4}  # in the order of the file
 
@@ -79,4 +80,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_memory()
     main()
