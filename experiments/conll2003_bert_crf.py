@@ -26,5 +26,5 @@ def experiment() -> Experiment:
 
 
 def tiny() -> Experiment:
-    """Seconds anywhere, on the embedded data, whose tags have no scheme."""
-    return derive(conll2003_bert.tiny(), name="conll2003_bert_crf", objective=Tagging(crf=True, constrained=False))
+    """Seconds anywhere, on the embedded data."""
+    return derive(conll2003_bert.tiny(), name="conll2003_bert_crf", objective=Tagging(crf=True))

@@ -41,13 +41,12 @@ def experiment() -> Experiment:
 
 
 def tiny() -> Experiment:
-    """Seconds anywhere, on the embedded data, whose tags have no scheme."""
+    """Seconds anywhere, on the embedded data."""
     return derive(
         experiment(),
         data={"source": Source(train="stdlib/roles"), "tokenizer": "words:500", "length": 32, "buckets": (16,),
               "batch": 8, "limit": 60},
         model={"width": 8, "embed_width": 8, "layers": 1},
-        objective={"constrained": False},
         optimizer={"warmup": 2},
         run=Run(steps=6, log_every=2, eval_every=3, eval_rows=16, metric="entity_f1", direction="max"),
     )  # fmt: skip

@@ -41,10 +41,10 @@ def experiment() -> Experiment:
 
 
 def tiny() -> Experiment:
-    """Seconds anywhere, on the embedded data, whose tags have no scheme."""
+    """Seconds anywhere, on the embedded data."""
     return derive(
         conll2003_bert.tiny(),
         name="weibo_ner",
         data={"source": conll2003_lstm_crf.tiny().data.source},
-        objective=Tagging(crf=True, constrained=False),
+        objective=Tagging(crf=True),
     )

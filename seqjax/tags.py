@@ -19,15 +19,20 @@ SCHEMES = ("iob1", "iob2", "iobes")
 Span = tuple[int, int, str]  # first word, word after the last, type
 
 
+def in_scheme(labels: Sequence[str]) -> bool:
+    """Whether all of these tags are of a scheme; parts of speech are of none."""
+    return all(tag == "O" or (tag[:2] in ("B-", "I-", "E-", "S-") and len(tag) > 2) for tag in labels)
+
+
 def parts(tag: str) -> tuple[str, str]:
     """Returns ("B", "PER") of "B-PER", and ("O", "") of "O".
 
     Raises:
       UserError: a tag of another form.
     """
-    prefix, _, kind = tag.partition("-")
-    if not (tag == "O" or (prefix in ("B", "I", "E", "S") and kind)):
+    if not in_scheme([tag]):
         raise UserError(f"tag '{tag}' is not O, B-TYPE, I-TYPE, E-TYPE or S-TYPE")
+    prefix, _, kind = tag.partition("-")
     return prefix, kind
 
 

@@ -25,7 +25,7 @@ if "SEQJAX_TESTS" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["SEQJAX_TESTS"], ignore_errors=True)
 os.environ["SEQJAX_CACHE"] = os.path.join(os.environ["SEQJAX_TESTS"], "data")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(os.environ["SEQJAX_TESTS"], "programs")
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 # Traces are many small objects that die young; looking through all of the old ones for garbage takes a tenth of the time.

@@ -83,7 +83,7 @@ def test_tiny_trains_and_reports(name, tmp_path):
     if "report" in outcome:
         kinds = {
             Answering: {"text": ("bleu", "exact"), "number": ("pearson",)}.get(
-                getattr(experiment.objective, "judged", ""), ("accuracy", "macro", "confusion")
+                getattr(experiment.objective, "judged", ""), ("answer_accuracy", "macro", "confusion")
             ),
             InBatchNegatives: ("mrr", "recall_at_1"),
             Regression: ("pearson",),

@@ -67,7 +67,7 @@ def check(name: str, overrides: list[str], tiny: bool, topology: str | None = No
         rows = dataset.rows(split)
         filled = int(np.sum(rows.windows[:, 2] - rows.windows[:, 1])) / int(np.sum(rows.widths))
         data[split] = {
-            "records": len(dataset.records(split)),
+            "records": len(dataset.chosen(split)),
             "tokens": len(rows.corpus.tokens),
             "rows": len(rows),
             "filled": round(filled, 4),

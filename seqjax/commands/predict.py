@@ -59,6 +59,8 @@ def predict_texts(
         raise UserError("--among is for a run of retrieval")
     task = known_task(objective)
     candidates = None if among is None else [line for line in files.lines(Path(among), encoding) if line.strip()]
+    if candidates == []:
+        raise UserError(f"{among}:1: expected texts to find in, found none")
 
     def texts() -> Named:
         if text is not None:
@@ -106,6 +108,8 @@ def _texts(path: Path, encoding: str, experiment: Experiment) -> Named:
         rows = files.csv_rows(path, (line + "\n" for line in lines), source.header, source.ragged)
     elif kind == "conll" and isinstance(experiment.objective, Tagging):
         rows = files.conll_rows(path, lines, int(source.words) if source.words.isdigit() else 0, None)
+        if source.placed:
+            rows = ((number, row | {"words": files.unplaced(path, number, row["words"])}) for number, row in rows)
     else:
         rows = ((number, _parts(line) if line.strip() else None) for number, line in enumerate(lines, 1))
     return ((f"{path}:{number}", row) for number, row in rows)

@@ -41,9 +41,9 @@ class Searched:
         return trial.suggest_float(self.key, self.low, self.high, log=self.log)
 
     @property
-    def first(self) -> str:
-        """A value, to see whether it is one."""
-        return self.values[0] if self.values else str(int(self.low) if self.whole else self.low)
+    def ends(self) -> tuple[str, ...]:
+        """All values of a list, and the lowest and the highest of a range."""
+        return self.values or tuple(str(int(each) if self.whole else each) for each in (self.low, self.high))
 
 
 def sweep(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool, trials: int, seed: int) -> Result:
@@ -115,7 +115,10 @@ def _begin(
     if trials < 1:
         raise UserError(f"--trials {trials} must be at least 1")
     space, fixed = parse(experiments.resolve(name, [], tiny), overrides)
-    base = experiments.resolve(name, [*fixed, *(f"{each.key}={each.first}" for each in space)], tiny).run
+    first = {each.key: each.ends[0] for each in space}
+    settings = [first | {each.key: value} for each in space for value in each.ends]  # to see whether each is one
+    each_run = [experiments.resolve(name, [*fixed, *(f"{k}={v}" for k, v in one.items())], tiny) for one in settings]
+    base = each_run[0].run
     folder = Path(into) if into else Path("runs") / f"{name}-sweep"
     said = {"name": name, "tiny": tiny, "seed": seed, "fixed": fixed, "searched": [vars(each) for each in space]}
     _claim(folder, json.loads(json.dumps(said)))
@@ -172,12 +175,19 @@ def _range(key: str, kind: str, text: str, whole: bool) -> Searched:
 
 
 def _claim(folder: Path, said: dict[str, Any]) -> None:
-    """Makes the folder of a sweep, or raises UserError where it holds something else."""
+    """Makes the folder of a sweep, or raises UserError where it holds something else.
+
+    A sweep that found a mistake before its first trial began is no obstacle to the one that mends it.
+    """
     record.check_folder(folder)
-    path = folder / COMMAND
+    path, journal = folder / COMMAND, folder / JOURNAL
     if path.exists() and (other := json.loads(path.read_text())) != said:
-        changed = ", ".join(key for key in said if said[key] != other.get(key))
-        raise UserError(f"'{folder}' holds a sweep with other settings ({changed}); choose another folder with --run")
+        if not journal.exists() or any(map(record.exists, folder.glob("trial-*"))):
+            changed = ", ".join(key for key in said if said[key] != other.get(key))
+            raise UserError(
+                f"'{folder}' holds a sweep with other settings ({changed}); choose another folder with --run"
+            )
+        journal.unlink()
     if not path.exists() and folder.exists() and any(folder.iterdir()):
         raise UserError(f"'{folder}' holds something else; choose another folder with --run")
     folder.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from seqjax.data.fields import choices_of, class_number, field, real_number
 from seqjax.data.questions import NO_ANSWER, in_tokens, located
 from seqjax.errors import UserError
 
-_FORMAT = 4  # part of each folder's name: raise it when what stands in a folder changes
+_FORMAT = 5  # part of each folder's name: raise it when what stands in a folder changes
 _BATCH = 512  # records tokenised in one call
 
 
@@ -103,9 +103,14 @@ class Corpus:
 
 
 def label_names(records: Records, reads: str) -> tuple[str, ...]:
-    """Returns the names of the tags ("tags") or else the classes of the training records, sorted unless declared."""
+    """Returns the names of the tags ("tags") or else the classes of the training records, sorted unless declared.
+
+    Whole numbers are sorted as such: 2 comes before 10.
+    """
     if reads != "tags":
-        return records.labels or tuple(sorted({field(records[i], i, "label") for i in range(len(records))}))
+        found = {field(records[i], i, "label") for i in range(len(records))} if not records.labels else set()
+        numbers = all(name.isdecimal() for name in found)
+        return records.labels or tuple(sorted(found, key=lambda name: (int(name) if numbers else 0, name)))
     names = records.labels or {tag for i in range(len(records)) for tag in field(records[i], i, "tags")}
     return tuple(sorted(names, key=lambda tag: (tag != "O", tag)))
 
@@ -126,8 +131,9 @@ def tokenise(
       offsets: of "answers": what becomes of one that does not stand at its offset, see `questions.located`.
 
     Raises:
-      UserError: no records, a record without the field that is read, a label that is not among `labels`, another
-        number of choices than of labels, an answer at a wrong offset that is refused, or entities that are not marked.
+      UserError: no records, a record without the field that is read, one with a second text where the first has none
+        or the other way round, a label that is not among `labels`, another number of choices than of labels, an answer
+        at a wrong offset that is refused, or entities that are not marked.
     """
     if not len(records):
         raise UserError("the data holds no records")
@@ -197,53 +203,55 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
     answers: list[tuple[int, int]] = []
     spans: list[np.ndarray] = []
     entities: list[np.ndarray] = []
-    pair, size, wrong = reads == "answers", 0, 0
+    may_pair = reads in ("label", "number")  # all records have a second text, or none has
+    pair, size, wrong = reads in ("pair", "choices", "answers") or (may_pair and "pair" in records[0]), 0, 0
     each = range(len(labels) if reads == "choices" else 1)  # documents of a record
     with open(folder / "tokens.bin", "wb") as out:
         for start in _progress(range(0, len(records), _BATCH), len(records)):
-            places = range(start, min(start + _BATCH, len(records)))
+            here = {i: records[i] for i in range(start, min(start + _BATCH, len(records)))}
             if reads == "tags":
                 documents = []
-                for i in places:
-                    ids, words = _begun_words(tokenizer, field(records[i], i, "words"))
-                    numbered = [class_number(tag, labels, i) for tag in field(records[i], i, "tags")]
+                for i in here:
+                    ids, words = _begun_words(tokenizer, field(here[i], i, "words"))
+                    numbered = [class_number(tag, labels, i) for tag in field(here[i], i, "tags")]
                     tags += [numbered[word] if word >= 0 else -1 for word in (*words, -1)]
                     documents.append(ids)
                 firsts += [len(ids) for ids in documents]
             elif reads == "answers":
-                texts, contexts = ([field(records[i], i, name) for i in places] for name in ("text", "pair"))
+                texts, contexts = ([field(here[i], i, name) for i in here] for name in ("text", "pair"))
                 documents, questions, found = _asked(tokenizer, texts, contexts)
                 firsts += questions
                 spans += found
                 size += sum(len(text.encode()) for text in (*texts, *contexts))
-                for i, question, own in zip(places, questions, found, strict=True):
-                    field(records[i], i, "answers")
-                    span, missed = located(records[i], offsets, f"record {i + 1}")
+                for i, question, own in zip(here, questions, found, strict=True):
+                    field(here[i], i, "answers")
+                    span, missed = located(here[i], offsets, f"record {i + 1}")
                     answers.append(in_tokens(own[question:-1], *span))
                     wrong += missed
             else:
-                texts = [field(records[i], i, "text") for i in places]
+                texts = [field(here[i], i, "text") for i in here]
                 size += sum(len(text.encode()) for text in texts)
                 if reads == "relation":
-                    told = marked.encode(tokenizer, texts, [f"record {i + 1}" for i in places])
+                    told = marked.encode(tokenizer, texts, [f"record {i + 1}" for i in here])
                     documents = [ids for ids, _ in told]
                     entities += [np.append(members, np.int32(0)) for _, members in told]
                 else:
                     documents = (tokenizer.source if reads == "pair" else tokenizer).encode_batch(texts)
+                if may_pair and (odd := next((i for i in here if ("pair" in here[i]) != pair), None)) is not None:
+                    what = "a second text in 'pair', as record 1 has" if pair else "one text, as record 1 is"
+                    raise UserError(f"record {odd + 1}: expected {what}, found {', '.join(here[odd])}")
                 if reads in ("label", "choices", "relation"):
-                    numbers += [class_number(field(records[i], i, "label"), labels, i) for i in places for _ in each]
+                    numbers += [class_number(field(here[i], i, "label"), labels, i) for i in here for _ in each]
                 if reads == "number":
-                    numbers += [real_number(field(records[i], i, "label"), i) for i in places]
+                    numbers += [real_number(field(here[i], i, "label"), i) for i in here]
                 if reads == "choices":
                     documents = [ids for ids in documents for _ in each]
                 firsts += [len(ids) for ids in documents]
                 if reads == "choices":
-                    pair = True
-                    ends = tokenizer.encode_batch([text for i in places for text in choices_of(records[i], i, labels)])
+                    ends = tokenizer.encode_batch([text for i in here for text in choices_of(here[i], i, labels)])
                     documents = [a + b for a, b in zip(documents, ends, strict=True)]
-                elif reads == "pair" or (reads in ("label", "number") and "pair" in records[start]):
-                    pair = True
-                    seconds = tokenizer.encode_batch([field(records[i], i, "pair") for i in places])
+                elif pair:
+                    seconds = tokenizer.encode_batch([field(here[i], i, "pair") for i in here])
                     documents = [a + b for a, b in zip(documents, seconds, strict=True)]
             for ids in documents:
                 out.write(np.asarray([*ids, tokenizer.eos], dtype).tobytes())

@@ -122,15 +122,18 @@ class Dataset:
     def __post_init__(self) -> None:
         self.rows: Callable[[str], Rows] = functools.cache(self._lay_out)  # tokenised on first use
 
+    def chosen(self, split: str) -> Any:
+        """Returns the records of a split that rows are made of: of training a sample of data.limit, else all."""
+        records = self.records(split)
+        return corpora.sample(records, self.config.limit) if split == "train" and self.config.limit else records
+
     def _lay_out(self, split: str) -> Rows:
         objective, data = self.objective, self.config
         if data.layout not in objective.layouts:
             good = " or ".join(objective.layouts)
             raise UserError(f"data.layout={data.layout} does not suit this objective; use {good}")
         objective.check(self.tokenizer, data.length)
-        records = self.records(split)
-        if split == "train" and data.limit:
-            records = corpora.sample(records, data.limit)
+        records = self.chosen(split)
         labels = getattr(objective, "labels", None) or ()
         asking = objective if isinstance(objective, QuestionAnswering) else None
         offsets = asking.offsets if asking else "refuse"

@@ -153,7 +153,9 @@ def open_split(source: Source, split: str) -> Records | Converted | Noisy | Join
 
 def _said(record: Record) -> tuple[str, ...]:
     """Returns what a record says, without its label."""
-    return tuple(record["words"]) if "words" in record else (record["text"], record.get("pair", ""))
+    if "words" in record:
+        return tuple(record["words"])
+    return record.get("text", ""), record.get("pair", ""), *record.get("choices", ())
 
 
 def _open(source: Source, split: str) -> Records:

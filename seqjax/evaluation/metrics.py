@@ -181,17 +181,18 @@ def regression_report(gold: Sequence[float], predicted: Sequence[float]) -> dict
         raise UserError(f"there are {len(gold)} gold and {len(predicted)} predicted numbers; each needs the other")
     pair = np.stack([np.asarray(gold, float), np.asarray(predicted, float)])
     error = pair[1] - pair[0]
-    drawn = pair[:, np.random.default_rng(0).integers(len(gold), size=(RESAMPLES, len(gold)))]
-    out: dict[str, Any] = {
-        "pearson": float(_correlation(pair)),
-        "spearman": float(_correlation(rankdata(pair, axis=-1))),
+
+    def correlations(pair: np.ndarray) -> dict[str, float]:
+        return {"pearson": float(_correlation(pair)), "spearman": float(_correlation(rankdata(pair, axis=-1)))}
+
+    rng = np.random.default_rng(0)
+    # One resample at a time: all of them would not fit into memory where there are many numbers.
+    drawn = [correlations(pair[:, rng.integers(len(gold), size=len(gold))]) for _ in range(RESAMPLES)]
+    return correlations(pair) | {
+        "mean_squared_error": float(np.mean(error**2)),
+        "mean_absolute_error": float(np.mean(np.abs(error))),
+        "intervals": {name: interval(np.array([each[name] for each in drawn])) for name in ("pearson", "spearman")},
     }
-    out |= {"mean_squared_error": float(np.mean(error**2)), "mean_absolute_error": float(np.mean(np.abs(error)))}
-    intervals = {
-        "pearson": interval(_correlation(drawn)),
-        "spearman": interval(_correlation(rankdata(drawn, axis=-1))),
-    }
-    return out | {"intervals": intervals}
 
 
 def _correlation(pair: np.ndarray) -> np.ndarray:

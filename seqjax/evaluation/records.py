@@ -34,14 +34,20 @@ def text_columns(source: Source) -> tuple[str, ...]:
 
 
 def canonical(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a record whose text and pair have these keys, a text of several columns joined as in training."""
+    """Returns a record whose text and pair have these keys, a text of several columns joined as in training.
+
+    One that lacks a column of the training text has these keys already: its "text" is no column of that name.
+    """
     columns = source.joined.get("text", (source.text,))
     out = dict(record)
     if source.train.startswith("glue:") and (own := glue.columns(list(record))):
         out |= {"text": record[own[0]]} | ({"pair": record[own[1]]} if own[1] else {})
-    if all(isinstance(record.get(column), str) for column in columns):
+    named = all(isinstance(record.get(column), str) for column in columns)
+    if named:
         out["text"] = " ".join(record[column] for column in columns)
-    return out | ({"pair": record[source.pair]} if source.pair in record else {})
+    if source.pair and source.pair in record and (named or source.pair != "text"):
+        out["pair"] = record[source.pair]
+    return out
 
 
 def text_of(record: Mapping[str, Any], name: str, where: str) -> str:

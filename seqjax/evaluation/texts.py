@@ -49,7 +49,7 @@ def answers(
     """
     objective, data = dataset.objective, dataset.config
     assert isinstance(objective, Answering)
-    records = dataset.records(split)
+    records = dataset.chosen(split)
     found = [records[i] for i in range(min(len(records), limit or len(records)))]
     asked: list[tuple[str, Any]] = [(each["text"], each["pair"]) for each in found]
     if objective.references:
@@ -165,7 +165,8 @@ def parsed_report(pairs: Sequence[dict[str, Any]], judged: str) -> dict[str, Any
     """Returns scores of answers that are names of classes, or numbers (Raffel et al. 2020, section 2.4).
 
     As of `metrics.classification_report` over the answers that are gold somewhere, with their "confusion"; any other
-    answer is OTHER, which is wrong. Or as of `metrics.regression_report`; what is no number counts as NO_NUMBER.
+    answer is OTHER, which is wrong. "accuracy" is that of tokens as a model trains, so theirs is "answer_accuracy".
+    Or as of `metrics.regression_report`; what is no number counts as NO_NUMBER.
 
     Args:
       pairs: {"gold", "predicted"} of each text.
@@ -176,9 +177,14 @@ def parsed_report(pairs: Sequence[dict[str, Any]], judged: str) -> dict[str, Any
         return metrics.regression_report([_number(text) for text in gold], [_number(text) for text in said])
     labels = sorted(set(gold))
     said = [text if text in labels else OTHER for text in said]
-    report = metrics.classification_report(gold, said, labels, OTHER)
+    found = metrics.classification_report(gold, said, labels, OTHER)
+    report: dict[str, Any] = _of_answers(found) | {"intervals": _of_answers(found["intervals"])}
     every = [*labels, *([OTHER] if OTHER in said else [])]
     return report | {"labels": every, "confusion": metrics.confusion(gold, said, every)}
+
+
+def _of_answers(scores: dict[str, Any]) -> dict[str, Any]:
+    return {"answer_accuracy" if name == "accuracy" else name: value for name, value in scores.items()}
 
 
 def _number(text: str) -> float:

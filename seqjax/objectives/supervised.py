@@ -20,7 +20,7 @@ from seqjax.models.model import ModelConfig
 from seqjax.objectives.losses import correct, cross_entropy, sums
 from seqjax.objectives.objective import Objective, Pairs, Row, Vocabulary, call
 from seqjax.objectives.pooling import POOLS, check_pool
-from seqjax.tags import closing, may_follow, parts
+from seqjax.tags import closing, in_scheme, may_follow, parts
 from seqjax.types import Apply, Array, Batch, Params
 
 
@@ -144,6 +144,11 @@ class Tagging(Objective):
           UserError: a constrained chain over tags of no scheme, or of IOB1, where I-X may follow anything.
         """
         if self.crf and self.constrained:
+            if strange := next((tag for tag in labels if not in_scheme([tag])), None):
+                raise UserError(
+                    f"tag '{strange}' is not O, B-TYPE, I-TYPE, E-TYPE or S-TYPE, so nothing says what may follow it; "
+                    "set objective.constrained=false"
+                )
             starts = {parts(tag)[1] for tag in labels if parts(tag)[0] in ("B", "S")}
             if lost := next((tag for tag in labels if tag != "O" and parts(tag)[1] not in starts), None):
                 raise UserError(

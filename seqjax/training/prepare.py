@@ -105,9 +105,12 @@ def reopen(experiment: Experiment, folder: Path) -> Prepared:
 def check_metric(prepared: Prepared) -> None:
     """Raises UserError where run.metric is no score of this objective or its task, or the worst would count as best.
 
-    The model computes nothing.
+    Or where there is nothing to evaluate. The model computes nothing.
     """
     run, objective = prepared.experiment.run, prepared.dataset.objective
+    prepared.dataset.rows(EVALUATED)
+    if run.metric == "loss":  # which is always there: no need to trace the model
+        return
     names = score_names(prepared.model, prepared.dataset, EVALUATED, run.eval_rows)
     task = task_of(objective)
     of_task = [name for name in task.score_names() if name not in names] if task else []

@@ -123,7 +123,7 @@ def test_words_of_the_command_line():
         with pytest.raises(UserError, match=message):
             parse(experiment, [word])
     with pytest.raises(UserError, match=r"run\.steps is searched twice"):
-        parse(Experiment(), ["run.steps=1,2", "run.steps=3,4"])
+        parse(Experiment(), ["run.steps=2,3", "run.steps=3,4"])
 
 
 def test_trials_are_runs(tmp_path, capsys):
@@ -136,3 +136,14 @@ def test_trials_are_runs(tmp_path, capsys):
     assert {row["settings"]["optimizer.peak_lr"] for row in result["trials"]} == {"1e-3", "1e-2"}
     assert launch.main([*words, "optimizer.peak_lr=1e-3,1e-1"]) == 2
     assert "holds a sweep with other settings (searched)" in capsys.readouterr().err
+
+
+def test_a_mistake_is_found_before_the_first_trial_and_is_no_obstacle_to_its_correction(tmp_path, capsys):
+    words = ["sweep", "quickstart_mlm", "--tiny", "--quiet", "parallel.devices=1", "--run", str(tmp_path / "sweep")]
+    assert launch.main([*words, "optimizer.name=list:adamw,adamm"]) == 2
+    assert "adamm" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+    assert launch.main([*words, "run.steps=2,3", f"data=text:{tmp_path / 'nowhere.txt'}"]) == 2
+    assert "nowhere.txt" in capsys.readouterr().err
+    assert launch.main([*words, "run.steps=2,3", "run.eval_every=1"]) == 0
+    assert {each.name for each in (tmp_path / "sweep").glob("trial-*")} == {"trial-0", "trial-1"}

@@ -3,6 +3,7 @@
 """What stands in an earlier split too is left out where that is asked for; characters lose the digit of their place."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -40,3 +41,12 @@ def test_characters_lose_the_digit_of_their_place(tmp_path):
     path.write_text("EU\tO\n")
     with pytest.raises(UserError, match=r"a.conll:1: expected characters with a digit after each, found 'EU'"):
         open_split(source, "train")
+
+
+def test_choices_are_part_of_what_is_said(tmp_path):
+    """A context that is asked of twice, with other choices, is no leak."""
+    rows = [{"text": "a", "choices": choices, "label": "0"} for choices in (["b", "c"], ["d", "e"], ["b", "c"])]
+    for name, chosen in (("train", rows[:1]), ("dev", rows[1:])):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in chosen))
+    source = Source(f"jsonl:{tmp_path / 'train'}", f"jsonl:{tmp_path / 'dev'}", unseen=True)
+    assert [record["choices"] for record in open_split(source, "validation")] == [["d", "e"]]

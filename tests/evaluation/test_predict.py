@@ -188,6 +188,42 @@ def test_a_text_of_several_columns_is_joined_as_in_training():
         reads(made.data.source, made.objective, ("it rained", "wet", "dry"))
 
 
+def test_a_column_of_training_is_read_as_that_and_a_part_of_a_text_as_itself():
+    """Also where the second text of training stood in a column called "text"."""
+    source, towers = resolve("search_stdlib", []).data.source, InBatchNegatives(group=2)
+    assert source.pair == "text" != source.text
+    assert reads(source, towers, "a b") == reads(source, towers, {"text": "a b"}) == ["a b"]
+    record = {source.text: "a b", "text": "c"}
+    assert reads(source, towers, ("a b", "c"), record, {"text": "a b", "pair": "c"}) == [("a b", "c")] * 3
+    asking = replace(source, text="question")
+    assert (
+        reads(asking, QuestionAnswering(), ("Who?", "I."), {"question": "Who?", "text": "I."}) == [("Who?", "I.")] * 2
+    )
+    assert reads(Source(), Classification(labels=("no", "yes")), {"": "7", "text": "a"}) == ["a"]  # a column of no name
+
+
+def test_a_second_text_that_training_always_had_must_be_there():
+    source, classes = Source(text="question1", pair="question2"), Classification(labels=("no", "yes"))
+    with pytest.raises(UserError, match="text 1: expected a text 'question2' beside the first, found question1, other"):
+        reads(source, classes, {"question1": "a", "other": "b"})
+    with pytest.raises(UserError, match="text 1: expected a pair of texts, found 'a'"):
+        reads(source, classes, "a")
+    assert reads(source, InBatchNegatives(group=2), {"question1": "a"}) == ["a"]  # whose vector is asked for
+
+
+def test_words_of_a_column_and_characters_with_their_places_are_parted_as_in_training(tmp_path):
+    tags = Tagging(labels=("O", "B-A", "I-A"))
+    assert (
+        reads(Source(words="tokens"), tags, {"tokens": "EU rejects"}, {"words": "EU rejects"})
+        == [("EU", "rejects")] * 2
+    )
+    saved(tmp_path / "run", tags, source=Source("conll:x", placed=True))
+    run, out = str(tmp_path / "run"), tmp_path / "out"
+    (tmp_path / "in.conll").write_text("科0\tO\n技1\tO\n", encoding="utf-8")
+    assert launch.main(["predict", run, "--file", str(tmp_path / "in.conll"), "--out", str(out)]) == 0
+    assert rows_of(out)[0]["words"] == ["科", "技"]
+
+
 def test_chinese_words_are_what_they_were_in_training():
     source, tags = resolve("weibo_ner", []).data.source, Tagging(labels=("O", "B-A", "I-A"))
     assert reads(source, tags, "我爱 北京") == [tuple("我爱北京")]
@@ -320,3 +356,10 @@ def test_retrieval_gives_vectors_similarities_and_what_is_nearest(tmp_path, caps
     order = np.argsort(-(first_ND[1] @ second_ND.T), kind="stable")
     assert [each["text"] for each in near["nearest"]] == [texts[i][::-1] for i in order]
     assert [each["number"] - 1 for each in near["nearest"]] == order.tolist()
+    (tmp_path / "nothing.txt").write_text("\n")
+    for words, message in [
+        (["--text", "a", "--among", str(tmp_path / "nothing.txt")], "nothing.txt:1: expected texts to find in"),
+        (["--text", "a\tb", *run[-3:-1]], "text 1: expected one text to find others for, found a pair"),
+    ]:
+        assert launch.main(["predict", str(tmp_path / "run"), *words]) == 2
+        assert message in capsys.readouterr().err

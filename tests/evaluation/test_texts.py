@@ -145,7 +145,7 @@ def test_answers_that_are_classes():
     gold = ["yes", "yes", "no", "no", "no"]
     said = ["yes ", "maybe", "no", "yes", "no"]
     found = parsed_report([{"gold": a, "predicted": b} for a, b in zip(gold, said, strict=True)], "class")
-    assert found["accuracy"] == 0.6
+    assert found["answer_accuracy"] == 0.6
     options = {"average": "macro", "labels": ["no", "yes"], "zero_division": 0}
     wanted = sklearn.metrics.f1_score(gold, [text.strip() for text in said], **options)
     assert found["macro"]["f1"] == pytest.approx(wanted)

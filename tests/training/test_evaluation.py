@@ -12,7 +12,7 @@ import pytest
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.sources import from_records
-from seqjax.evaluation.evaluate import predictor, report, scorer
+from seqjax.evaluation.evaluate import predictor, report, reported, scorer
 from seqjax.models.model import build, initialise
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.objectives.clm import CLM
@@ -202,3 +202,17 @@ def test_the_position_is_restored_without_replaying(layout):
     assert len(str(state)) < 200
     iterator.close()
     fresh.close()
+
+
+@pytest.mark.parametrize("name", ["classification", "tagging", "answers", "regression"])
+def test_a_sample_of_training_is_judged_beside_its_own_records(name):
+    model, params, dataset = setting(name, limit=20)
+    sample = [dataset.chosen("train")[i] for i in range(20)]
+    assert sample != RECORDS[:20]
+    assert len(dataset.chosen("validation")) == len(RECORDS)
+    whole = dataclasses.replace(dataset.config, limit=0)
+    alone = Dataset(whole, dataset.objective, dataset.tokenizer, lambda _: from_records(sample))
+    found, expected = (reported(model, each, Devices(Parallel("jit", 1)), params, "train") for each in (dataset, alone))
+    assert found.pop("tuned", None) != {}  # which is by another split
+    assert found == {key: value for key, value in expected.items() if key != "tuned"}
+    assert found["worst"]["errors"]

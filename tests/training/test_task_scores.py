@@ -10,6 +10,7 @@ import signal
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 import launch
 from seqjax.data.pipeline import Dataset
@@ -85,6 +86,24 @@ def test_the_best_checkpoint_is_that_of_the_task(tmp_path):
     outcome = train(judged, tmp_path / "accuracy", quiet=True)
     assert outcome["best_step"] == other
     assert "eval/entity_f1" not in outcome  # which is only computed where it is asked for
+
+
+def test_tags_of_no_scheme_are_judged_as_classes_of_words(tmp_path):
+    (tmp_path / "speech.conll").write_text("the DT\nhouse NN\nfell VBD\n\nAnna NN\nsleeps VBD\n\n" * 20)
+    config = names(tmp_path, steps=4, eval_every=1, metric="macro_f1")
+    source = dataclasses.replace(config.data.source, train=f"conll:{tmp_path / 'speech.conll'}")
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, source=source))
+    outcome = finish(train(config, tmp_path / "run", quiet=True))
+    assert outcome["best"] == outcome["report"]["macro"]["f1"]
+    assert set(outcome["report"]["per_class"]) == {"DT", "NN", "VBD"}
+    experiment_, params = checkpoint.load(tmp_path / "run")
+    prepared = reopen(experiment_, tmp_path / "run")
+    found = predictor(prepared.model, prepared.dataset, Devices(Parallel("jit", 1)))(params, "validation")
+    words = ([tag for each in found for tag in each[side]] for side in ("gold", "predicted"))
+    assert outcome["report"]["accuracy"] == sklearn.metrics.accuracy_score(*words)
+    chain = dataclasses.replace(config, objective=Tagging(crf=True))
+    with pytest.raises(UserError, match=r"tag 'DT' is not O, B-TYPE, .* set objective.constrained=false"):
+        prepare(chain)
 
 
 def test_patience_and_a_resume_count_it(tmp_path):

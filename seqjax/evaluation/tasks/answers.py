@@ -92,8 +92,3 @@ class Answers(Task[Answering]):
 
     def made_up(self) -> list[list[dict[str, Any]]]:
         return [[{"gold": text, "predicted": text} for text in "12"]]
-
-    def headlines(self, report: Mapping[str, Any]) -> dict[str, float]:
-        """Returns them with "answer_accuracy" for that of classes: "accuracy" is that of tokens as a model trains."""
-        out = super().headlines(report)
-        return {"answer_accuracy": out.pop("accuracy")} | out if "accuracy" in out else out

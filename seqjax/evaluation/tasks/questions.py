@@ -69,7 +69,7 @@ class Questions(RowTask[QuestionAnswering]):
         compiled = devices.spread(compute, rows=True)
 
         def find(params: Params, split: str, limit: int = 0, stop: Stop = never) -> list[Said]:
-            rows, records = dataset.rows(split), dataset.records(split)
+            rows, records = dataset.rows(split), dataset.chosen(split)
             documents = documents_of(rows, limit)
             logits: dict[int, np.ndarray] = {}
             for numbers, batch in until(stop, dataset.numbered(split, 0, len(devices), len(documents))):

@@ -4,7 +4,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,22 +16,28 @@ from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, text_of
 from seqjax.evaluation.tasks.rows import LabelTask, asked_rows, computed
-from seqjax.evaluation.tasks.task import Answerer, Read, Ready, Said
+from seqjax.evaluation.tasks.task import Answerer, Read, Ready, Said, Task
 from seqjax.evaluation.texts import UNSPACED
 from seqjax.models.model import Model
 from seqjax.objectives.supervised import Tagging
-from seqjax.tags import entities, parts
+from seqjax.tags import entities, in_scheme
 from seqjax.types import Batch, Params
 
 LONGEST_WORD = 8  # letters of a script without spaces in a word: more are a sentence
 
 
 class Tags(LabelTask[Tagging]):
-    """Pairs hold lists with one entry for each word: tags, and as "sure" and "chance" the probabilities of either."""
+    """Pairs hold lists with one entry for each word: tags, and as "sure" and "chance" the probabilities of either.
 
-    averages: ClassVar[Mapping[str, str]] = {
-        "micro": "entity_f1", "macro": "entity_f1_macro", "weighted": "entity_f1_weighted"
-    }  # fmt: skip
+    Tags of a scheme are judged by the entities that they mark; others, such as parts of speech, as classes of words.
+    """
+
+    @property
+    def averages(self) -> Mapping[str, str]:  # type: ignore[override]
+        """Those of entities, where tags mark any."""
+        if not in_scheme(self.objective.labels):
+            return Task.averages
+        return {"micro": "entity_f1", "macro": "entity_f1_macro", "weighted": "entity_f1_weighted"}
 
     def read(self, source: Source, record: Mapping[str, Any], where: str) -> Read:
         """Returns the words of a text, parted as those of the training data were.
@@ -61,7 +67,7 @@ class Tags(LabelTask[Tagging]):
         labels = self.objective.labels
         tags = [labels[tag] for tag in found]
         out: Said = {"words": list(words), "tags": tags}
-        if all(tag == "O" or "-" in tag for tag in labels) and all(parts(tag) for tag in labels):
+        if in_scheme(labels):
             out["entities"] = [
                 {"type": kind, "text": joint.join(words[start:stop]), "start": start, "stop": stop}
                 for start, stop, kind in entities(tags)
@@ -86,11 +92,17 @@ class Tags(LabelTask[Tagging]):
         return [self.objective.labels[tag] for tag in tags]
 
     def scores(self, pairs: Sequence[Said]) -> dict[str, Any]:
-        return metrics.tagging_report([pair["gold"] for pair in pairs], [pair["predicted"] for pair in pairs])
+        gold, predicted = ([pair[side] for pair in pairs] for side in ("gold", "predicted"))
+        if in_scheme(self.objective.labels):
+            return metrics.tagging_report(gold, predicted)
+        words, said = ([tag for tags in side for tag in tags] for side in (gold, predicted))
+        return metrics.classification_report(words, said, self.objective.labels)
 
     def in_short(self, pairs: Sequence[Said]) -> dict[str, float]:
         found = self.scores(pairs)
-        return {"entity_f1": found["micro"]["f1"], "token_accuracy": found["token_accuracy"]}
+        if in_scheme(self.objective.labels):
+            return {"entity_f1": found["micro"]["f1"], "token_accuracy": found["token_accuracy"]}
+        return {"accuracy": found["accuracy"], "macro_f1": found["macro"]["f1"]}
 
     def worst(self, records: Any, found: Sequence[Said]) -> Errors:
         """Returns the sentences that are worst by the loss of gold, of which only words that are wrong are shown."""
@@ -107,6 +119,8 @@ class Tags(LabelTask[Tagging]):
 
 def _words(source: Source, record: Mapping[str, Any], where: str) -> tuple[str, ...]:
     listed = record.get("words", record.get(source.words))
+    if isinstance(listed, str):
+        listed = listed.split()  # a column of a tsv or csv file
     if listed is not None:
         if not isinstance(listed, list) or not listed or not all(isinstance(each, str) and each for each in listed):
             raise UserError(f"{where}: expected a list of words, found {listed!r:.60}")
@@ -125,13 +139,11 @@ def _words(source: Source, record: Mapping[str, Any], where: str) -> tuple[str, 
 
 
 def _wrong(words: Sequence[str], pair: Mapping[str, Any]) -> dict[str, Any]:
-    # Words that the tokenizer makes nothing of have no tag here; words and tags then do not stand side by side.
-    known = words if len(words) == len(pair["gold"]) else [f"[{place}]" for place in range(1, len(pair["gold"]) + 1)]
     wrong = [place for place, (a, b) in enumerate(zip(pair["gold"], pair["predicted"], strict=True)) if a != b]
     return {
         "text": " ".join(words),
-        "gold": ", ".join(f"{known[place]} {pair['gold'][place]}" for place in wrong),
-        "predicted": ", ".join(f"{known[place]} {pair['predicted'][place]}" for place in wrong),
+        "gold": ", ".join(f"{words[place]} {pair['gold'][place]}" for place in wrong),
+        "predicted": ", ".join(f"{words[place]} {pair['predicted'][place]}" for place in wrong),
         "sure": max(pair["sure"][place] for place in wrong),
         "value": sum(analysis.nats(chance) for chance in pair["chance"]),
     }

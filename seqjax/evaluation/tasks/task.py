@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from seqjax.data.pipeline import Dataset
 from seqjax.data.sources import Source
+from seqjax.errors import UserError
 from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
@@ -51,10 +52,12 @@ class Task(abc.ABC, Generic[O]):
 
     Attributes:
       paired: whether a text may have a second beside it.
+      alone: whether it need not, where each had one in training.
       averages: what the F1 of each average of a report by class is called among its `headlines`.
     """
 
     paired: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
     averages: ClassVar[Mapping[str, str]] = {name: f"{name}_f1" for name in metrics.AVERAGES}
 
     objective: O
@@ -62,7 +65,7 @@ class Task(abc.ABC, Generic[O]):
     def columns(self, source: Source) -> list[tuple[str, ...]]:
         """Returns of which columns the parts of a text may be."""
         names = text_columns(source)
-        return [names, (*names, "pair")] if self.paired else [names]
+        return [names] * self._may_be_alone(source) + [(*names, "pair")] * self.paired
 
     def described(self, names: tuple[str, ...]) -> str:
         """Returns in words what a text of these parts is."""
@@ -80,12 +83,17 @@ class Task(abc.ABC, Generic[O]):
         Raises:
           UserError: it lacks something, or nothing is in it.
         """
-        record = canonical(source, record)
-        text = text_of(record, "text", where)
-        if not self.paired or record.get("pair") is None:
+        found = canonical(source, record)
+        text = text_of(found, "text", where)
+        if not self.paired or (found.get("pair") is None and self._may_be_alone(source)):
             return {"text": text}, text
-        pair = text_of(record, "pair", where)
+        if found.get("pair") is None:
+            raise UserError(f"{where}: expected a text '{source.pair}' beside the first, found {', '.join(record)}")
+        pair = text_of(found, "pair", where)
         return {"text": text, "pair": pair}, (text, pair)
+
+    def _may_be_alone(self, source: Source) -> bool:
+        return not self.paired or self.alone or not source.pair
 
     @abc.abstractmethod
     def answerer(self, run: Ready) -> Answerer:
@@ -118,7 +126,7 @@ class Task(abc.ABC, Generic[O]):
 
         def report(params: Params, split: str) -> dict[str, Any]:
             found = find(params, split)
-            out = self.report(found) | {"worst": self.worst(dataset.records(split), found)}
+            out = self.report(found) | {"worst": self.worst(dataset.chosen(split), found)}
             return out | self.besides(out, found, split, functools.partial(find, params))
 
         return report

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seqjax.data.pipeline import Dataset
+from seqjax.errors import UserError
 from seqjax.evaluation import analysis, retrieval
 from seqjax.evaluation.analysis import Errors
 from seqjax.evaluation.embed import sentence_embeddings
@@ -27,6 +28,7 @@ class Towers(Task[InBatchNegatives]):
     """What is found is the vectors of all first and of all second texts, float32 [N, D] each, in order."""
 
     paired: ClassVar[bool] = True
+    alone: ClassVar[bool] = True
 
     def answerer(self, run: Ready) -> Answerer:
         """Returns what gives "vector", of a pair "similarity", or with run.among "nearest", the most alike first."""
@@ -35,12 +37,14 @@ class Towers(Task[InBatchNegatives]):
             sentence_embeddings, run.model, run.params, tokenizer, pool=self.objective.pool, batch=data.eval_batch,
             length=data.length, normalise=self.objective.similarity == "cosine",
         )  # fmt: skip
-        candidates_ND = vectors(list(among)) if among else None
+        candidates_ND = vectors(list(among)) if among is not None else None
 
         def answer(texts: list[Asked]) -> list[dict[str, Any]]:
             parts = [(text.read,) if isinstance(text.read, str) else text.read for text in texts]
             first_ND = vectors([part[0] for part in parts])
             cut = [any(len(ids) > data.length - 2 for ids in tokenizer.encode_batch(list(part))) for part in parts]
+            if len(parts[0]) == 2 and among is not None:
+                raise UserError(f"{texts[0].where}: expected one text to find others for, found a pair")
             if len(parts[0]) == 2:
                 alike = np.sum(first_ND * vectors([part[1] for part in parts]), axis=1)
                 found: list[dict[str, Any]] = [{"similarity": float(each)} for each in alike]
