@@ -115,14 +115,18 @@ def _begin(
     if trials < 1:
         raise UserError(f"--trials {trials} must be at least 1")
     space, fixed = parse(experiments.resolve(name, [], tiny), overrides)
+
+    def resolved(values: dict[str, str]) -> Experiment:
+        return experiments.resolve(name, [*fixed, *(f"{key}={value}" for key, value in values.items())], tiny)
+
     first = {each.key: each.ends[0] for each in space}
-    settings = [first | {each.key: value} for each in space for value in each.ends]  # to see whether each is one
-    each_run = [experiments.resolve(name, [*fixed, *(f"{k}={v}" for k, v in one.items())], tiny) for one in settings]
-    base = each_run[0].run
+    for each in space:
+        for value in each.ends:
+            resolved(first | {each.key: value})  # raises where it is none
     folder = Path(into) if into else Path("runs") / f"{name}-sweep"
     said = {"name": name, "tiny": tiny, "seed": seed, "fixed": fixed, "searched": [vars(each) for each in space]}
     _claim(folder, json.loads(json.dumps(said)))
-    return space, fixed, base, folder
+    return space, fixed, resolved(first).run, folder
 
 
 def _grid(space: list[Searched]) -> list[tuple[str, ...]]:
