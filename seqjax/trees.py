@@ -20,6 +20,9 @@ from seqjax.types import Params
 T = TypeVar("T")
 Rules = Sequence[tuple[str, T]]
 
+_LAYER = re.compile(r"(.*/(?:layer|encoder)_)(\d+)/")  # of a stack, and its number there
+_TOP = re.compile(r"head/|trunk/((en|de)coder/)?final_norm/|trunk/decoder/combine/")
+
 
 def flatten(params: Params) -> dict[str, Any]:
     """Returns {path: leaf} in the tree's order."""
@@ -64,6 +67,8 @@ def apply_rules(rules: Rules[T], params: Params, what: str) -> Any:
         values[path] = compiled[number][1]
     for i, (pattern, _) in enumerate(compiled):
         if i not in used and pattern.pattern != ".*":
+            if any(map(pattern.search, values)):
+                raise UserError(f"{what}: '{pattern.pattern}' is never the first to match; leave it out or move it up")
             near = ", ".join(list(values)[:3])
             raise UserError(f"{what}: '{pattern.pattern}' matches no parameter; paths look like {near}")
     return jax.tree.unflatten(jax.tree.structure(params), list(values.values()))
@@ -138,20 +143,25 @@ def unstack_layers(params: Params) -> Params:
 def layer_depths(params: Params) -> Params:
     """Returns a tree of how far from the top each parameter is: head 0, last layer 1, the one below 2, ..., embeddings.
 
-    Leaves are int32 arrays that go with the parameter's: [], or [layers, 1, ...] where a scan stacks the layers.
+    Encoder and decoder of one model are counted each from its own top; below the deeper of them lies the rest. Leaves
+    are int32 arrays that go with the parameter's: [], or [layers, 1, ...] where a scan stacks the layers.
     """
     flat = flatten(params)
-    numbers = [int(match[1]) for path in flat if (match := re.search(r"/layer_(\d+)/", path))]
-    stacked = [leaf.shape[0] for path, leaf in flat.items() if "/layers/" in path]
-    layers = max(numbers, default=-1) + 1 or max(stacked, default=0)
+    stacks: dict[str, int] = {}
+    for path, leaf in flat.items():
+        if match := _LAYER.match(path):
+            stacks[match[1]] = max(stacks.get(match[1], 0), int(match[2]) + 1)
+        elif "/layers/" in path:
+            stacks[path.split("/layers/")[0]] = leaf.shape[0]
 
     def depth(path: str, leaf: Any) -> np.ndarray:
-        if path.startswith("head/") or path.startswith("trunk/final_norm"):
+        if _TOP.match(path):
             return np.zeros((), np.int32)
+        if match := _LAYER.match(path):
+            return np.asarray(stacks[match[1]] - int(match[2]), np.int32)
         if "/layers/" in path:
-            return (layers - np.arange(layers, dtype=np.int32)).reshape(-1, *[1] * (len(leaf.shape) - 1))
-        match = re.search(r"/layer_(\d+)/", path)
-        return np.asarray(layers - int(match[1]) if match else layers + 1, np.int32)
+            return (leaf.shape[0] - np.arange(leaf.shape[0], dtype=np.int32)).reshape(-1, *[1] * (len(leaf.shape) - 1))
+        return np.asarray(max(stacks.values(), default=0) + 1, np.int32)
 
     return unflatten({path: depth(path, leaf) for path, leaf in flat.items()})
 

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality benchmarks without their data: settings point at the data folder, scores are found, samples are nested."""
 
+import dataclasses
 import gzip
 
 import pytest
 
+from benchmarks import quality
 from benchmarks.quality import few_shot, minilm
 from seqjax.config import differences, to_json
 from seqjax.data.sources import open_split
 from seqjax.evaluation.metrics import classification_report, tagging_report
+from seqjax.experiment import resolve
 
 
 @pytest.mark.parametrize("name", minilm.TASKS)
@@ -48,3 +51,13 @@ def test_fewer_examples_are_part_of_more(tmp_path, monkeypatch):
     scores = {way: {4: [50.0, 60.0], 0: [70.0, 80.0]} for way in few_shot.WAYS}
     few_shot.plot(scores, 40, tmp_path / "figures" / "few_shot.png")
     assert (tmp_path / "figures" / "few_shot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_of_other_settings_are_not_taken_for_these(tmp_path, monkeypatch):
+    run = resolve("sst2_lstm", tiny=True)
+    monkeypatch.setattr(quality, "done", lambda experiment, folder: None)
+    monkeypatch.setattr(quality.runs, "evaluate", lambda *_: ({"scores": {"accuracy": 0.5}}, ""))
+    assert quality.tested(run, tmp_path)["scores"] == quality.tested(run, tmp_path)["scores"] == {"accuracy": 0.5}
+    longer = dataclasses.replace(run, run=dataclasses.replace(run.run, steps=99))
+    with pytest.raises(SystemExit, match=r"has scores of other settings \(run.steps\)"):
+        quality.tested(longer, tmp_path)

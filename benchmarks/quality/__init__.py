@@ -13,6 +13,7 @@ from typing import Any
 
 from seqjax.commands import runs
 from seqjax.commands.interop import import_checkpoint
+from seqjax.config import differences, to_json
 from seqjax.data.sources import Source
 from seqjax.experiment import Experiment
 from seqjax.training import record
@@ -62,12 +63,19 @@ def imported_minilm(into: Path) -> str:
 
 
 def tested(experiment: Experiment, folder: Path) -> dict[str, Any]:
-    """Returns the scores on test of a run's best checkpoint; trains and scores what is not there yet."""
-    file = folder / "test.json"
+    """Returns the scores on test of a run's best checkpoint; trains and scores what is not there yet.
+
+    Raises:
+      SystemExit: the scores that are there are of other settings.
+    """
+    file, settings = folder / "test.json", to_json(experiment)
     if not file.exists():
         done(experiment, folder)
-        file.write_text(json.dumps(runs.evaluate(str(folder), "test", "best")[0]) + "\n", encoding="utf-8")
+        scored = {"settings": settings} | runs.evaluate(str(folder), "test", "best")[0]
+        file.write_text(json.dumps(scored) + "\n", encoding="utf-8")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if changed := differences(found["settings"], json.loads(json.dumps(settings))):
+        raise SystemExit(f"{file} has scores of other settings ({next(iter(changed))}); choose another folder")
     return found
 
 

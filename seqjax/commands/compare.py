@@ -24,14 +24,18 @@ def reproduce(folder: str, into: str | None, quiet: bool, tolerance: float) -> R
     if not tolerance >= 0.0:
         raise UserError(f"--tolerance {tolerance} must be at least 0")
     old = record.read(folder)
-    target = Path(into) if into else _free(Path(f"{old.folder}-reproduced"))
-    if record.exists(target):
-        raise UserError(f"'{target}' holds a run already; choose another folder with --run")
-    last = checkpoint.steps(old.folder)
-    if not last:
+    last = max(checkpoint.steps(old.folder), default=None)
+    if last is None:
         raise UserError(f"the run in '{folder}' has no checkpoint, so there is nothing to compare with")
-    run.train(old.experiment, target, quiet, until=last[-1])
-    return judge(old, record.read(target), last[-1], tolerance)
+    if not old.facts["data"]:
+        raise UserError(f"the model in '{folder}' was trained elsewhere and imported; there is no run to repeat")
+    target = Path(into) if into else _free(Path(f"{old.folder}-reproduced"), last)
+    if _whole(target, last):
+        raise UserError(f"'{target}' holds a run already; choose another folder with --run")
+    outcome = run.train(old.experiment, target, quiet, until=last)
+    if outcome["status"] == "interrupted" and outcome["step"] < last:
+        return outcome, f"saved after {outcome['step']} of {last} updates; the same command goes on"
+    return judge(old, record.read(target), last, tolerance)
 
 
 def judge(old: record.Recorded, new: record.Recorded, step: int, tolerance: float) -> Result:
@@ -41,7 +45,7 @@ def judge(old: record.Recorded, new: record.Recorded, step: int, tolerance: floa
     same_bits = a.keys() == b.keys() and all(np.array_equal(a[path], b[path]) for path in a)
     if same_bits and found["first_step"] is None:
         verdict = "identical bits"
-    elif found["largest_relative"] <= tolerance:
+    elif found["values_compared"] and found["largest_relative"] <= tolerance:
         verdict = "within tolerance"
     else:
         verdict = "different"
@@ -77,11 +81,16 @@ def _differences(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _free(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, ... that does not exist."""
+def _whole(folder: Path, step: int) -> bool:
+    """Whether a folder holds a run of so many updates, or something else than a run."""
+    return folder.exists() and (not record.exists(folder) or max(checkpoint.steps(folder), default=-1) >= step)
+
+
+def _free(path: Path, step: int) -> Path:
+    """The path, or the first of path-2, path-3, ... that does not exist or holds a run of fewer updates, to go on."""
     number = 1
     candidate = path
-    while candidate.exists():
+    while _whole(candidate, step):
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate

@@ -49,7 +49,7 @@ def show(name: str, overrides: list[str], tiny: bool, diff: bool) -> Result:
     resolved = to_json(experiments.resolve(name, overrides, tiny))
     result: Any = resolved
     if diff:
-        changed = differences(to_json(experiments.base(name)), resolved)
+        changed = differences(to_json(experiments.base(name, tiny)), resolved)
         result = {key: list(pair) for key, pair in changed.items()}
     return result, json.dumps(result, indent=1)
 

@@ -12,12 +12,14 @@ from seqjax import rng, trees
 from seqjax.config import differences, override, to_json
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data
+from seqjax.data.sources import Source
 from seqjax.errors import UserError
 from seqjax.experiment import Experiment
 from seqjax.interop import folders, publish, stablehlo
 from seqjax.models.model import build, initialise
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.text_to_text import TextToText
 from seqjax.training import checkpoint, record
 from seqjax.training.step import State
 from seqjax.types import Params
@@ -29,8 +31,9 @@ LENGTH = 128  # of the rows of an imported run, where the model takes so many
 def import_checkpoint(path: str, into: str, overrides: list[str], allow: str) -> Result:
     """Makes a run of a published checkpoint: one that `eval`, `generate`, `export` and `init_from` accept.
 
-    The objective is causal language modelling for a model that reads one way, else masked language modelling; a model
-    without a head gets a fresh one, which fine-tuning drops. Overrides say, for instance, on which data `eval` scores.
+    The objective is causal language modelling for a model that reads one way, text to text for an encoder-decoder
+    (which `predict` asks, and not `generate`), else masked language modelling; a model without a head gets a fresh one,
+    which fine-tuning drops. Overrides say, for instance, on which data `eval` scores.
     """
     folder = Path(into)
     if record.exists(folder) or checkpoint.steps(folder):
@@ -39,8 +42,9 @@ def import_checkpoint(path: str, into: str, overrides: list[str], allow: str) ->
     found = folders.load(path, allow)
     if found.tokenizer is None:
         raise UserError(f"'{path}' holds no tokenizer; put its tokenizer.json (or vocab.txt, or *.model) there")
-    objective = CLM() if getattr(found.config, "causal", False) else MLM()
-    data = Data(tokenizer=str(folder / "tokenizer"), length=min(LENGTH, found.config.max_length))
+    objective, source = _objective(found.config)
+    length = min(LENGTH, found.config.max_length)
+    data = Data(source=source, tokenizer=str(folder / "tokenizer"), length=length, layout=objective.layouts[0])
     name = Path(path).resolve().name
     written = Experiment(name=name, data=data, model=found.config, objective=objective)
     experiment = override(written, overrides)
@@ -76,6 +80,13 @@ def export_run(folder: str, path: str, format: str) -> Result:
     inputs, outputs = (", ".join(entry["name"] for entry in signature[side]) for side in ("inputs", "outputs"))
     text = f"{path}: a program from ({inputs}) to ({outputs}); see {target / stablehlo.SIGNATURE}"
     return {"folder": path, "signature": signature}, text
+
+
+def _objective(config: Any) -> tuple[CLM | MLM | TextToText, Source]:
+    """Returns what a published model was trained for, and embedded data that are of that kind."""
+    if getattr(config, "decoder_layers", 0):
+        return TextToText(), Source("stdlib/summary")
+    return (CLM() if getattr(config, "causal", False) else MLM()), Source()
 
 
 def _check_model(written: Experiment, experiment: Experiment) -> None:

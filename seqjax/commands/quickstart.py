@@ -31,26 +31,30 @@ def quickstart(into: str | None, quiet: bool, seeds: int) -> Result:
     begun = time.perf_counter()
     folder = Path(into or "runs/quickstart")
 
-    def leg(number: int, title: str, name: str, experiment: experiments.Experiment) -> Path:
-        if not quiet:
-            print(f"[{number}/4] {title}", file=sys.stderr)
-        outcome = finish(train(experiment, folder / name, quiet))
-        if outcome["status"] == "interrupted":
-            raise UserError("interrupted; the same command goes on from here")
-        return folder / name
-
-    mlm = leg(1, "pretraining a masked language model", "mlm", experiments.resolve("quickstart_mlm"))
-    clm = leg(2, "pretraining a causal language model", "clm", experiments.resolve("quickstart_clm"))
-    scores: dict[str, list[float]] = {}
-    for number, way, source in ((3, "pretrained", str(mlm)), (4, "scratch", "")):
+    legs = [
+        (1, "pretraining a masked language model", "mlm", experiments.resolve("quickstart_mlm")),
+        (2, "pretraining a causal language model", "clm", experiments.resolve("quickstart_clm")),
+    ]
+    for number, way, source in ((3, "pretrained", str(folder / "mlm")), (4, "scratch", "")):
         base = dataclasses.replace(experiments.resolve("quickstart_package"), init_from=source)
         for seed in range(seeds):
             experiment = dataclasses.replace(base, run=dataclasses.replace(base.run, seed=seed))
             title = f"which package is it from? fine-tuning {way}" + (f", seed {seed}" if seeds > 1 else "")
-            run = leg(number, title, f"package-{way}" + (f"-{seed}" if seeds > 1 else ""), experiment)
-            scores.setdefault(way, []).append(runs.evaluate(str(run), "test", "best")[0]["scores"]["accuracy"])
-    language = runs.evaluate(str(clm), "test", "best")[0]["scores"]
-    sample = runs.generate(str(clm), PROMPT, 80, 0.7, 0, 0.95, 0)[0]["text"]
+            legs.append((number, title, f"package-{way}" + (f"-{seed}" if seeds > 1 else ""), experiment))
+    scores: dict[str, list[float]] = {}
+    for number, title, name, experiment in legs:
+        if not quiet:
+            print(f"[{number}/4] {title}", file=sys.stderr)
+        outcome = finish(train(experiment, folder / name, quiet))
+        if outcome["status"] == "interrupted":
+            return outcome, "saved; the same command goes on from here"
+        if number > 2:
+            way = "pretrained" if number == 3 else "scratch"
+            scores.setdefault(way, []).append(
+                runs.evaluate(str(folder / name), "test", "best")[0]["scores"]["accuracy"]
+            )
+    language = runs.evaluate(str(folder / "clm"), "test", "best")[0]["scores"]
+    sample = runs.generate(str(folder / "clm"), PROMPT, 80, 0.7, 0, 0.95, 0)[0]["text"]
     result: dict[str, Any] = {way: statistics.fmean(values) for way, values in scores.items()}
     if seeds > 1:
         result |= {f"{way}_sd": statistics.stdev(values) for way, values in scores.items()} | {"seeds": scores}

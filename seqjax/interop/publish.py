@@ -21,7 +21,7 @@ from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
 # Settings that say nothing of what a trained model computes.
-TRAINING = ("dropout", "inner_dropout", "init_std", "scale_residual_init", "dtype", "scan", "remat")
+TRAINING = ("dropout", "inner_dropout", "init_std", "scale_residual_init", "dtype", "scan", "remat", "attention_kernel")
 
 
 def write(path: str | Path, config: Any, params: Params, tokenizer: Tokenizer | None, family: str = "") -> str:

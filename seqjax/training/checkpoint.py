@@ -97,10 +97,6 @@ class Checkpoints:
         count = jax.device_put(np.int32(step), like.step.sharding)
         return _whole(count, items["params"], items["opt_state"], like), items["meta"]
 
-    def wait(self) -> None:
-        """Returns when everything begun is on disk."""
-        self._manager.wait_until_finished()
-
     def close(self) -> None:
         """Waits, and lets go of the folder."""
         self._manager.close()

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from seqjax import experiment as experiments
 from seqjax.config import differences, to_json
 from seqjax.evaluation.tasks.table import task_of
@@ -37,7 +39,7 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     if outcome["status"] != "interrupted" and (task := task_of(experiment.objective)):
         tuned = bool(experiment.init_from)
         prepared = prepare(experiment, folder / "tokenizer") if tuned else reopen(experiment, folder)
-        devices = Devices(experiment.parallel)
+        devices = Devices(experiment.parallel.here(jax.device_count()))  # it may have gone on elsewhere than it began
         report = task.reporter(prepared.model, prepared.dataset, devices)
         outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
         scores["after"] |= task.headlines(outcome["report"])

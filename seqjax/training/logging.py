@@ -116,6 +116,11 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return records
 
 
+def last_values(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Returns the last value of each metric of training and evaluation, by name."""
+    return {name: value for line in records for name, value in line.items() if name.startswith(("train/", "eval/"))}
+
+
 def series(records: Iterable[Mapping[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns (steps int64 [T], values float64 [T]) of one metric, in the order of the lines that hold it."""
     found = [(record["step"], record[name]) for record in records if name in record]

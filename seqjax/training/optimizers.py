@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import optax.contrib
 
@@ -203,12 +204,16 @@ def averaging(config: Optimizer) -> Averaging | None:
 
 
 def _unfreeze(every: int, depths: Params) -> optax.GradientTransformation:
-    """Leaves out the updates of what is not trained yet: d layers from the top that is so for d * every updates."""
+    """Leaves out the updates of what is not trained yet: d layers from the top that is so for d * every updates.
+
+    The top is the last layer where nothing stands above it.
+    """
     by_path = trees.flatten(depths)
+    top = min(int(np.min(depth)) for depth in by_path.values())
 
     def update(updates: Any, state: optax.ScaleByScheduleState, params: Any = None) -> tuple[Any, Any]:
         leaves = [
-            jnp.where(state.count >= by_path[path] * every, leaf, jnp.zeros_like(leaf))
+            jnp.where(state.count >= (by_path[path] - top) * every, leaf, jnp.zeros_like(leaf))
             for path, leaf in trees.flatten(updates).items()
         ]
         count = optax.safe_increment(state.count)

@@ -10,6 +10,7 @@ FOLDER/metrics.jsonl   what was measured
 
 import dataclasses
 import json
+import math
 import os
 import re
 import sys
@@ -181,7 +182,8 @@ def compare(a: Recorded, b: Recorded) -> dict[str, Any]:
             continue
         if out["first_step"] is None:
             out |= {"first_step": key[0], "metric": key[1], "values": [x, y]}
-        largest = max(largest, abs(x - y) / max(abs(x), abs(y)))
+        difference = abs(x - y) / max(abs(x), abs(y))
+        largest = max(largest, difference if math.isfinite(difference) else math.inf)  # one of them is no number
     return out | {"values_compared": len(common), "largest_relative": largest}
 
 

@@ -19,7 +19,7 @@ from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
 from seqjax.training import checkpoint, environment, optimizers, processes, record
 from seqjax.training.checkpoint import Checkpoints
-from seqjax.training.logging import MetricsFile, NoMetrics, Progress, peak_flops, read_metrics
+from seqjax.training.logging import MetricsFile, NoMetrics, Progress, last_values, peak_flops, read_metrics
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
 from seqjax.training.profiling import Trace, check_trace
@@ -88,7 +88,7 @@ def train(
     with closing(iterator), closing(metrics), closing(checkpoints), closing(trace), progress, interruptions() as asked:
         if run.evaluates(step) and not judged:  # before the first update, or broken off by an interruption
             broken = keep(step, asked)
-        while step < min(run.steps, until or run.steps) and not stopping.stop and not asked():
+        while step < min(run.steps, run.steps if until is None else until) and not stopping.stop and not asked():
             if shape != data.shape(step):  # a stage begins, and a program of its own
                 shape = data.shape(step)
                 watch.begin()
@@ -107,7 +107,7 @@ def train(
             checkpoints.save(devices.whole(state), step, iterator, experiment, None)
     processes.meet("saved")
     traced = {"trace": str(trace.folder)} if profile else {}
-    return _outcome(step, run.steps, broken, folder, stopping) | traced | watch.last
+    return _outcome(step, run.steps, broken, folder, stopping) | traced | last_values(before) | watch.last
 
 
 def _described(

@@ -26,7 +26,7 @@ def plot_sweep(rows: Sequence[Mapping[str, Any]], scales: Mapping[str, str], met
         axes = out.add_subplot(1, len(scales), number)
         values = [row["settings"][key] for row in scored]
         if scale == "list":
-            names = sorted({row["settings"][key] for row in rows}, key=lambda text: (len(text), text))
+            names = sorted({row["settings"][key] for row in rows}, key=_by_size)
             values = [names.index(value) for value in values]
             axes.set_xticks(range(len(names)), names)
         axes.plot(values, [row["score"] for row in scored], "o", markersize=4, color=STYLES["train"]["color"])
@@ -37,3 +37,11 @@ def plot_sweep(rows: Sequence[Mapping[str, Any]], scales: Mapping[str, str], met
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     out.savefig(path, format="png", dpi=DPI)
+
+
+def _by_size(text: str) -> tuple[bool, float, str]:
+    """Numbers by their size, and then words."""
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text

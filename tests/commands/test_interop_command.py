@@ -42,12 +42,14 @@ def place(tmp_path_factory):
     """Published checkpoints by name, the runs made of them under runs/, and a text to score."""
     folder = tmp_path_factory.mktemp("interop")
     (folder / "text.txt").write_text("to be or not to be, that is the question. " * 40)
+    (folder / "pairs.tsv").write_text("text\tpair\n" + "to be or not to be\tthat is the question\n" * 40)
     for name, config in CONFIGS.items():
         params = initialise(build(config), jax.random.key(0))
         if name == "trunk":
             params = {"trunk": params["trunk"]}
         interop.write(folder / name, config, params, BYTES)
-        data = [f"data=text:{folder / 'text.txt'}", "data.length=32"]
+        spec = f"tsv:{folder / 'pairs.tsv'}" if name == "t5" else f"text:{folder / 'text.txt'}"
+        data = [f"data={spec}", "data.length=32"]
         assert launch.main(["import", str(folder / name), str(folder / "runs" / name), *data]) == 0
     return folder
 
@@ -61,7 +63,8 @@ def test_parameters_arrive(place, name):
             np.testing.assert_array_equal(value, published[path])
         else:
             assert name == "trunk" and path.startswith("head/")
-    assert experiment.objective.terms == (("mlm",) if name in ("bert", "trunk") else ("clm",))
+    terms = {"bert": ("mlm",), "trunk": ("mlm",), "t5": ("text",)}
+    assert experiment.objective.terms == terms.get(name, ("clm",))
 
 
 def test_eval(place, capsys):
@@ -69,8 +72,14 @@ def test_eval(place, capsys):
     scores = call(capsys, "eval", place / "runs" / "gpt2")["scores"]
     assert 4.0 < scores["clm"] < 8.0
     assert call(capsys, "eval", place / "runs" / "bert")["scores"].keys() == {"loss", "mlm", "accuracy"}
-    assert launch.main(["eval", str(place / "runs" / "t5")]) == 2
-    assert "gives a decoder no source" in capsys.readouterr().err
+    assert {"bleu", "rougeL"} <= call(capsys, "eval", place / "runs" / "t5")["report"].keys()
+    (said,) = call(capsys, "predict", place / "runs" / "t5", "--text", "a text")
+    assert said["answer"].strip()
+
+
+def test_an_import_has_no_run_to_repeat(place, capsys):
+    assert launch.main(["reproduce", str(place / "runs" / "bert")]) == 2
+    assert "was trained elsewhere and imported" in capsys.readouterr().err
 
 
 def test_generate(place, capsys):

@@ -160,6 +160,31 @@ def test_reproduce_notices_a_tampered_run(capsys, language, tmp_path):
     assert found["first_ingredient"] == "versions"
     found = call(capsys, "reproduce", copy, "--run", tmp_path / "b", "--quiet", "--tolerance", "0.01")
     assert found["verdict"] == "within tolerance"
+    for line in lines:
+        if line["step"] == step and "train/grad_norm" in line:
+            line["train/grad_norm"] = float("nan")  # of an update that was skipped
+    (copy / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = call(capsys, "reproduce", copy, "--run", tmp_path / "c", "--quiet", "--tolerance", "0.01")
+    assert found["verdict"] == "different"
+
+
+def test_an_interrupted_reproduction_goes_on(capsys, language, tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(language, tmp_path / "run")
+    whole = sys.modules["seqjax.commands.compare"].run.train
+
+    def broken(experiment, folder, quiet, until):
+        return whole(experiment, folder, quiet, until=3)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["seqjax.commands.compare"].run, "train", broken)
+        assert launch.main(["reproduce", str(tmp_path / "run"), "--quiet"]) == 75
+    assert "saved after 3 of" in capsys.readouterr().out
+    found = call(capsys, "reproduce", tmp_path / "run", "--quiet")
+    assert (found["verdict"], found["folder"]) == ("identical bits", str(tmp_path / "run-reproduced"))
+    assert launch.main(["reproduce", str(tmp_path / "run"), "--run", str(tmp_path / "run-reproduced")]) == 2
+    assert "holds a run already" in capsys.readouterr().err
 
 
 def test_fine_tuning_takes_over_what_was_learnt(capsys, language, tmp_path):

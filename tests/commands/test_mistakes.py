@@ -244,6 +244,7 @@ MISTAKES = {
     "decay rule": ([*TRAIN, 'optimizer.decay=[["(",0],[".*",1]]'], "regular expression"),
     "decay rule that matches nothing": ([*TRAIN, 'optimizer.decay=[["biass",0],[".*",1]]'], "matches no parameter"),
     "decay rules with a hole": ([*TRAIN, 'optimizer.decay=[["bias",0]]'], "no rule covers"),
+    "freeze twice": ([*TRAIN, "optimizer.freeze=^trunk/,layer_0"], "'layer_0' is never the first to match"),
     "freeze": ([*TRAIN, "optimizer.freeze=^body/"], "matches no parameter"),
     "metric": ([*TRAIN, "run.metric=f1"], "run.metric=f1 is not among the scores"),
     "pairs in groups": (

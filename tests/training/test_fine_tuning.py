@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seqjax import trees
+from seqjax.experiment import resolve
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint, record
@@ -98,3 +99,14 @@ def test_layers_wait_for_their_turn(pretrained, tmp_path):
     assert not [
         path for path in changed if "layer_2/" not in path and not path.startswith(("head/", "trunk/final_norm"))
     ]
+
+
+def test_the_same_command_on_a_complete_run_scores_it_again_also_elsewhere(tmp_path):
+    """The last values are still there; the layout that it began with need not fit the devices that are here."""
+    config = resolve("quickstart_package", ["parallel.devices=1", "run.steps=2", "optimizer.warmup=0"], True)
+    first = finish(train(config, tmp_path, quiet=True))
+    assert {"train/loss", "eval/loss"} <= first.keys()
+    assert finish(train(config, tmp_path, quiet=True)) == first
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text().replace('"devices": 1', '"devices": 64'))
+    assert finish(train(config, tmp_path, quiet=True))["report"]["confusion"] == first["report"]["confusion"]

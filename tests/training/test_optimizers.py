@@ -3,6 +3,7 @@
 """The settings against optax's own optimisers, and each table of rules against arithmetic."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,10 @@ import pytest
 
 from seqjax import trees
 from seqjax.errors import UserError
+from seqjax.models import families
+from seqjax.models.model import build as build_model
+from seqjax.models.model import initialise
+from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.training.optimizers import Optimizer, build, learning_rate
 
 RNG = np.random.default_rng(0)
@@ -168,6 +173,35 @@ def test_layer_decay_by_hand():
         np.testing.assert_allclose(decayed[path] - before, factor * (plain[path] - before), rtol=1e-4, atol=1e-6)
     stacked = trees.stack_layers({"trunk": {f"layer_{i}": {"kernel": jnp.ones((2, 2))} for i in range(3)}})
     assert trees.layer_depths(stacked)["trunk"]["layers"]["kernel"][:, 0, 0].tolist() == [3, 2, 1]
+
+
+ENCODER_DECODERS = {
+    "t5": families.t5(vocab_size=40, layers=3, decoder_layers=2, width=8, heads=2, head_width=4, mlp_width=8),
+    "scan": families.t5(vocab_size=40, layers=3, decoder_layers=2, width=8, heads=2, head_width=4, mlp_width=8, scan=True),
+    "post": families.transformer(vocab_size=40, layers=3, decoder_layers=2, width=8, heads=2, mlp_width=8),
+    "seq2seq": Seq2SeqConfig(vocab_size=40, layers=3, decoder_layers=2, width=8, attention="general"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENCODER_DECODERS)
+def test_encoder_and_decoder_have_each_a_top_of_its_own(name):
+    params = initialise(build_model(ENCODER_DECODERS[name]), jax.random.key(0))
+    depths = trees.flatten(trees.layer_depths(params))
+    numbered = {path: depth for path, depth in depths.items() if re.search(r"(layer|encoder)_\d/", path)}
+    for path, depth in numbered.items():
+        layers = 2 if path.startswith("trunk/decoder/") else 3
+        assert depth == layers - int(re.search(r"(?:layer|encoder)_(\d)/", path)[1]), path
+    for stack, wanted in (("encoder", [3, 2, 1]), ("decoder", [2, 1])):
+        stacked = [depth for path, depth in depths.items() if path.startswith(f"trunk/{stack}/layers/")]
+        assert all(depth.reshape(-1).tolist() == wanted for depth in stacked) and bool(stacked) == (name == "scan")
+    assert {int(depth) for path, depth in depths.items() if "final_norm" in path} <= {0}
+    assert depths["trunk/tokens/embedding"] == 4
+    # Something trains from the first update on, also where neither a head nor a last norm is above the layers.
+    optimizer = build(dataclasses.replace(PLAIN, name="sgd", b1=0.0, unfreeze=100, layer_decay=0.5), params, 10)
+    updates, _ = optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params), params)
+    moved = {path for path, update in trees.flatten(updates).items() if np.any(update)}
+    top = min(int(np.min(depth)) for depth in depths.values())
+    assert moved == {path for path, depth in depths.items() if np.min(depth) == top}
 
 
 def test_rates_by_hand():
