@@ -9,6 +9,8 @@ Data:      8,551 / 1,043 sentences; the labels of the test split are not public;
            with data.source.train=tfds:glue/cola data.source.text=sentence
 Hardware:  2 CPU cores
 Expected:  Matthews correlation 60.5 with BERT-large (Devlin et al. 2019, table 1); a small model is far below
+Observed:  28.00 +- 2.11 on validation with all-MiniLM-L6-v2 (26.61, 26.95, 30.43; seeds 0, 1, 2), 5 % of train held
+           out to choose the checkpoint on
 """
 
 from experiments import sst2_bert

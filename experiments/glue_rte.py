@@ -9,6 +9,8 @@ Data:      2,490 / 277 pairs; the labels of the test split are not public; by TF
            data.source.train=tfds:glue/rte data.source.text=sentence1 data.source.pair=sentence2
 Hardware:  2 CPU cores
 Expected:  accuracy 70.1 with BERT-large (Devlin et al. 2019, table 1)
+Observed:  58.36 +- 1.27 % on validation with all-MiniLM-L6-v2 (57.04, 58.48, 59.57; seeds 0, 1, 2), 5 % of train held
+           out to choose the checkpoint on
 """
 
 from experiments import glue_mrpc, sst2_bert
