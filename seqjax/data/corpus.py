@@ -137,6 +137,11 @@ def tokenise(
     """
     if not len(records):
         raise UserError("the data holds no records")
+    if tokenizer.eos < 0:
+        raise UserError(
+            "this tokenizer has no end token, which parts texts; name one [SEP], </s>, <eos>, <|end_of_text|> or "
+            "<|endoftext|> in its file, or use another data.tokenizer"
+        )
     identity = json.dumps([_FORMAT, records.fingerprint, tokenizer.hash, reads, list(labels), offsets])
     folder = cache_dir() / "corpora" / hashlib.sha256(identity.encode()).hexdigest()[:24]
     if not folder.exists():

@@ -199,6 +199,8 @@ def semeval_rows(path: Path, text: str) -> Iterator[Row]:
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if not (match := re.fullmatch(r'\d+\t"(.*)"\s*', line)):
+            if re.match(r"\d+\t", line):
+                raise UserError(f"{path}:{number}: expected a text in quotes after the number, found {line!r:.60}")
             continue
         if not all(mark in line for mark in ("<e1>", "</e1>", "<e2>", "</e2>")):
             raise UserError(f"{path}:{number}: expected nominals between <e1> </e1> and <e2> </e2>, found {line!r:.60}")

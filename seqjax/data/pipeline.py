@@ -161,8 +161,8 @@ class Dataset:
 
     def example(self, split: str, seed: int, epoch: int, record: int) -> Example:
         """Returns one example, a function of its arguments alone."""
-        rows = self.rows(split)
-        generator = rng.generator(seed, self.objective.corruption_epoch(epoch), record)
+        rows, epoch = self.rows(split), self.objective.corruption_epoch(epoch)
+        generator = rng.generator(seed, epoch, record)
         row = rows.row(record, self._shift(rows, seed, epoch))
         if self.objective.partners:
             row["partner"] = rows.real_tokens(rows.partner(record, generator))

@@ -226,13 +226,13 @@ def lay_out(
     if length < SHORTEST:
         raise UserError(f"data.length={length} leaves no room for text; use at least {SHORTEST}")
     width = length + lookahead
-    if layout in ("stream", "strips"):
-        return _as_one(corpus, vocabulary, framing, width, lookahead, strips if layout == "strips" else 0)
+    one = layout in ("stream", "strips")
     needs = {"bare": (), "ended": (vocabulary.eos,)}.get(framing, (vocabulary.bos, vocabulary.eos))
-    if any(token < 0 for token in needs):
-        raise UserError(
-            f"this tokenizer has no begin or end token, which layout '{layout}' needs; use data.layout=stream"
-        )
+    if any(token < 0 for token in needs) and not (one and framing == "continuous"):
+        cure = "data.layout=stream" if framing == "continuous" else "another data.tokenizer"
+        raise UserError(f"this tokenizer has no begin or end token, which layout '{layout}' needs; use {cure}")
+    if one:
+        return _as_one(corpus, vocabulary, framing, width, lookahead, strips if layout == "strips" else 0)
     if framing == "continuous":
         sequences, extra, shared = corpus.lengths + 2, 0, lookahead
     else:

@@ -5,6 +5,7 @@
 import gzip
 import io
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -65,7 +66,7 @@ def build(spec: str, texts: Texts) -> own.Tokenizer:
 
 
 def _number(spec: str, text: str) -> int:
-    if not text.replace("_", "").isdigit():
+    if not re.fullmatch(r"[0-9]+(_[0-9]+)*", text):
         raise UserError(f"tokenizer '{spec}': expected a number of ids after the colon, found '{text}'")
     return int(text)
 

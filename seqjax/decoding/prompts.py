@@ -11,6 +11,7 @@ import numpy as np
 
 from seqjax.errors import UserError
 from seqjax.models.model import Model, ModelConfig
+from seqjax.models.seq2seq import Seq2SeqConfig
 from seqjax.models.transformer_config import TransformerConfig
 from seqjax.types import Params
 
@@ -81,7 +82,7 @@ def read_prompts(
     if min(limits) < 1:
         raise UserError(f"max-new {min(limits)} must be at least 1")
     prompt_BL, segments_BL = padded(prompts, pad, left=True)
-    _check(config, prompt_BL.shape[1], max(limits), sources)
+    _check(config, prompts, limits, sources)
     source_BS, source_segments_BS = (None, None) if sources is None else padded(sources, pad, left=False)
     return Given(prompt_BL, segments_BL, source_BS, source_segments_BS, jnp.array(limits, jnp.int32))
 
@@ -98,21 +99,21 @@ def padded(rows: Ids, pad: int, left: bool) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(tokens_BL), jnp.asarray(segments_BL)
 
 
-def _check(config: ModelConfig, width: int, new: int, sources: Ids | None) -> None:
-    if not isinstance(config, TransformerConfig):
-        return
-    if not config.causal:
+def _check(config: ModelConfig, prompts: Ids, limits: list[int], sources: Ids | None) -> None:
+    if not getattr(config, "causal", False):
         raise UserError("this model reads both ways and cannot generate; give the run of a causal language model")
-    if config.decoder_layers and sources is None:
-        raise UserError("an encoder-decoder model needs sources")
-    if sources is not None and not config.decoder_layers:
-        raise UserError("this model has no encoder to read sources")
-    if config.positions != "learned":
+    if isinstance(config, TransformerConfig | Seq2SeqConfig):
+        if config.decoder_layers and sources is None:
+            raise UserError("an encoder-decoder model needs sources")
+        if sources is not None and not config.decoder_layers:
+            raise UserError("this model has no encoder to read sources")
+    if not isinstance(config, TransformerConfig) or config.positions != "learned":
         return
-    if width + new - 1 > config.max_length:  # nobody reads the last one
-        raise UserError(
-            f"the prompt ({width} tokens) and {new} new ones exceed the model's {config.max_length} positions"
-        )
+    for prompt, new in zip(prompts, limits, strict=True):
+        if len(prompt) + new - 1 > config.max_length:  # nobody reads the last one
+            raise UserError(
+                f"the prompt ({len(prompt)} tokens) and {new} new ones exceed the model's {config.max_length} positions"
+            )
     longest = max(map(len, sources)) if sources is not None else 0
     if longest > config.max_length:
         raise UserError(f"a source of {longest} tokens exceeds the model's {config.max_length} positions")

@@ -100,7 +100,6 @@ class Seq2SeqCarry:
     layers: tuple[State, ...]
     feed_BD: jax.Array  # the decoder's last output
     memory: Memory
-    count_B: jax.Array  # real tokens read by each row
 
     def take(self, rows_B: jax.Array) -> "Seq2SeqCarry":
         """Returns the carry of these rows of the batch, each as often as it is named."""
@@ -252,7 +251,7 @@ class Seq2Seq(nn.Module):
         states = tuple(State(*jnp.split(each, each.shape[-1] // c.width, axis=-1)) for each in begin)
         feed_BD = jnp.zeros((batch, c.width), jnp.float32)
         memory = self.decoder.remember(values_BSD, source_segments_BS > 0)
-        return Seq2SeqCarry(states, feed_BD, memory, jnp.zeros((batch,), jnp.int32))
+        return Seq2SeqCarry(states, feed_BD, memory)
 
     def __call__(
         self,
@@ -286,8 +285,7 @@ class Seq2Seq(nn.Module):
         (states, feed_BD), (y_BLD, weights_BLS) = scan(self.decoder, (before.layers, before.feed_BD), inputs)
         if self.config.attention != "none":
             show(self, lambda: weights_BLS[:, None])
-        count_B = before.count_B + jnp.sum(real_BL > 0, axis=1, dtype=jnp.int32)
-        return constrain(y_BLD, "B"), None if carry is None else Seq2SeqCarry(states, feed_BD, memory, count_B)
+        return constrain(y_BLD, "B"), None if carry is None else Seq2SeqCarry(states, feed_BD, memory)
 
     def table(self) -> jax.Array:
         """Returns the token embedding [V, E], for a tied output layer."""

@@ -44,6 +44,11 @@ class MLM(Objective):
         require(self, "objective", ("copies", "ngram"), 1)
         require(self, "objective", ("z_loss", "chunk"), 0)
 
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """There is a token to mask with."""
+        if self.masked and vocabulary.mask < 0:
+            raise UserError("this tokenizer has no mask token ([MASK] or <mask>); use another data.tokenizer")
+
     def predictions(self, length: int) -> int:
         """Returns P, the fixed number of slots, so that the head runs on these places only."""
         return math.ceil(self.rate * length)

@@ -29,7 +29,7 @@ class Multitask(Objective):
     """Settings of several objectives at once.
 
     Those that say the next token need a causal trunk; on it the others still read both ways (their whole row is a
-    prefix). Objectives that say tokens share one vocabulary head.
+    prefix). CLM and MLM share one vocabulary head; PairedMLM brings one of its own.
     """
 
     framing: ClassVar[str] = "wrapped"
@@ -44,6 +44,9 @@ class Multitask(Objective):
             raise UserError(f"objective.tasks: two of them have the same term; terms are {', '.join(self.terms)}")
         if len({task.reads for task in self.tasks} - {"text"}) > 1:
             raise UserError("objective.tasks: one data set holds classes or tags, not both")
+        masked = [task.mlm if isinstance(task, PairedMLM) else task for task in self.tasks]
+        if any(isinstance(task, MLM) and task.masking == "static" for task in masked):
+            raise UserError("objective.tasks: masking=static is for objective=mlm by itself")
         if any(task.reads == "relation" for task in self.tasks):
             raise UserError("objective.tasks: pool=entities is for objective=classification by itself")
 
@@ -93,7 +96,7 @@ class Multitask(Objective):
         return {name: factor * own for task, factor in tasks for name, own in task.term_weights().items()}
 
     def head(self, model: ModelConfig) -> Several:
-        """One vocabulary head for all that need one, and what heads tasks bring."""
+        """One vocabulary head for the tasks that bring none, and what heads the others bring."""
         heads: dict[str, nn.Module] = {}
         # Beside tasks that read one way the others read their whole row both ways.
         if self.prefixes and isinstance(model, TransformerConfig) and not model.decoder_layers:
@@ -102,6 +105,11 @@ class Multitask(Objective):
             own = task.head(model)
             heads[_head_name(task)] = vocabulary_head(model) if own is None else own
         return Several(heads)
+
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """As each task does."""
+        for task in self.tasks:
+            task.check(vocabulary, length)
 
     def check_tags(self, tags: np.ndarray, offsets: np.ndarray, split: str) -> None:
         """As each task does."""

@@ -43,6 +43,10 @@ class PairedMLM(Objective):
         """The vocabulary, and one of two classes at the first token."""
         return Several({"mlm": vocabulary_head(model), "pair": ClassificationHead(2, "first", self.dropout)})
 
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """As for masked language modelling."""
+        self.mlm.check(vocabulary, length)
+
     def row_length(self, length: int) -> int:
         """One place is left for the token between the texts."""
         return length - 1
@@ -58,8 +62,9 @@ class PairedMLM(Objective):
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns [begin] a [end] b [end], masked, with token_types, and label 0 where b follows a, else 1.
 
-        The row's text is cut in two where a sentence ends, or failing that a word. Half of the pairs are wrong. Departs
-        from the published code: what a random text displaces waits for the next epoch.
+        The row's text is cut in two where a sentence ends, or failing that a word. Half of the pairs are wrong, with a
+        random text as long as what it displaces, if there is as much: a length must not tell. Departs from the
+        published code: that text is of one row, and what it displaces waits for the next epoch.
         """
         body = row["tokens"][row["segments"] > 0][1:-1]
         room = len(row["tokens"]) - 2
@@ -72,9 +77,11 @@ class PairedMLM(Objective):
         if wrong and self.relation == "order":
             first, second = second, first
         elif wrong:
-            other = row["partner"][1:-1]
-            start = int(rng.choice(np.append(_borders(other, vocabulary), 0)))
-            second = other[start : start + room - len(first)]
+            other, need = row["partner"][1:-1], len(second)
+            starts = np.append(_borders(other, vocabulary), 0)
+            starts = starts[(starts == 0) | (starts + need <= len(other))]
+            start = int(rng.choice(starts))
+            second = other[start : start + need]
         bos, eos = vocabulary.bos, vocabulary.eos
         text = np.concatenate([[bos], first, [eos], second, [eos]])
         width = len(row["tokens"]) + 1

@@ -22,10 +22,6 @@ class PrefixLM(CLM):
     prefixes: ClassVar[bool] = True
     terms: ClassVar[tuple[str, ...]] = ("prefix_lm",)
 
-    def corruption_epoch(self, epoch: int) -> int:
-        """The cut is elsewhere in each epoch."""
-        return epoch
-
     def corrupt(self, row: Row, rng: np.random.Generator, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
         """Returns what CLM does and `prefix` [L]: each document's first tokens, of which there are 1 .. n - 1.
 

@@ -44,6 +44,8 @@ class RTD(Objective):
     def __post_init__(self) -> None:
         require_choice(self, "objective", {"sharing": SHARINGS})
         require(self, "objective", ("discriminator_weight",), 0)
+        if self.mlm.chunk:
+            raise UserError("objective.mlm.chunk: the generator's samples need all logits at once; leave it 0")
         for name in ("generator_width", "generator_layers"):
             if not getattr(self, name) > 0.0:
                 raise UserError(f"objective.{name}={getattr(self, name)} must be above 0")
@@ -97,6 +99,10 @@ class RTD(Objective):
         generator = training_flops(self.generator(model), rows, length, self.predictions(length))
         return generator + training_flops(model, rows, length, 0)
 
+    def check(self, vocabulary: Vocabulary, length: int) -> None:
+        """As for masked language modelling."""
+        self.mlm.check(vocabulary, length)
+
     def corruption_epoch(self, epoch: int) -> int:
         """As for masked language modelling."""
         return self.mlm.corruption_epoch(epoch)
@@ -117,7 +123,7 @@ class RTD(Objective):
         keys: list[jax.Array | None] = [None] * 3 if key is None else list(jax.random.split(key, 3))
         places_BP, targets_BP = batch["mlm_positions"], batch["mlm_targets"]
         logits_BPV = call(apply, params, batch, keys[0], method="generate", gather_BP=places_BP)
-        loss_BP = cross_entropy(logits_BPV, targets_BP)
+        loss_BP = cross_entropy(logits_BPV, targets_BP, z_loss=0.0 if key is None else self.mlm.z_loss)
         hits_BP = correct(logits_BPV, targets_BP)
 
         samples_BP = sample(logits_BPV, batch, keys[1])

@@ -20,6 +20,7 @@ from seqjax import rng, trees
 from seqjax.data import tokenizers
 from seqjax.data.pipeline import Data, Dataset
 from seqjax.data.records import from_records
+from seqjax.data.tokenizer_engines import SPECIAL_NAMES
 from seqjax.errors import UserError
 from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
@@ -156,10 +157,11 @@ def standing_in(experiment: Experiment) -> Prepared:
 def _named(data: Data, side: str, extra: int = 0) -> int:
     """Returns the size that data.tokenizer or data.source_tokenizer names."""
     name = getattr(data, f"{side}tokenizer")
-    named = re.fullmatch(r"\w+:(\d+)", name)
+    named = re.fullmatch(r"([\w-]+):(\d+(?:_\d+)*)", name)
     if not named:
         raise UserError(f"data.{side}tokenizer={name} does not say its size; set model.{side}vocab_size")
-    return int(named[1]) + extra
+    special = len(SPECIAL_NAMES) if named[1] == "words" else 0  # which the number of words does not count
+    return int(named[2]) + special + extra
 
 
 def named(topology: str) -> tuple[Chip, int]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that are better not taken: a gradient far larger than those before it, or one that is not a number.
+"""Steps that are better not taken: a gradient far larger than those before it, or no number while the loss is one.
 
 Such batches are what loss spikes begin with; Chowdhery et al. 2022 (PaLM, section 5.1) skip them by hand.
 """

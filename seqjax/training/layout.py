@@ -85,11 +85,11 @@ def spec(path: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> P | Non
     if found is None or len(found) > len(shape) or _FACTORED.search(path):
         return None
     parts = (None,) * (len(shape) - len(found)) + tuple(found)
-    for size, axes in zip(shape, parts, strict=True):
+    for place, (size, axes) in enumerate(zip(shape, parts, strict=True)):
         if size % ways(axes, sizes):
-            cure = (
-                "set model.vocab_size to a multiple" if re.search(r"tokens/|table$|head/bias$", path) else "change one"
-            )
+            of_vocabulary = place == 0 and re.search(r"tokens/|table$|head/bias$", path)
+            name = "source_vocab_size" if "source_tokens/" in path else "vocab_size"
+            cure = f"set model.{name} to a multiple" if of_vocabulary else "change one"
             raise UserError(f"'{path}' has an axis of {size}, which {_named(axes, sizes)} does not divide; {cure}")
     return P(*parts)
 

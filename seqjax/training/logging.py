@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run writes and shows while it goes: metrics.jsonl, TensorBoard events, progress, and the peak speed for MFU.
+"""What a run writes and shows while it goes: metrics.jsonl, TensorBoard events, and progress.
 
 A line of metrics.jsonl is one JSON object, `{"step": 10, "train/loss": 2.31, "train/lr": 0.001}`. Floats are written by
 `repr`, so that reading gives back the same bits. JSON has no word for what is not finite; such values are the strings
@@ -8,11 +8,9 @@ A line of metrics.jsonl is one JSON object, `{"step": 10, "train/loss": 2.31, "t
 """
 
 import collections
-import functools
 import json
 import math
 import numbers
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -22,10 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from seqjax.errors import UserError
-from seqjax.training.chips import CHIPS
 
 if TYPE_CHECKING:
-    import jax
     from rich.console import Console
 
 METRICS = "metrics.jsonl"
@@ -295,60 +291,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-# (pattern for the whole device kind, peak FLOP/s of one JAX device)
-_PEAK: tuple[tuple[str, float], ...] = (
-    (r"TPU v2", 45e12 / 2),
-    (r"TPU v3", 123e12 / 2),
-    (r"TPU v4", CHIPS["v4"].flops),
-    (r"TPU v5 ?(lite|e)", CHIPS["v5e"].flops),
-    (r"TPU v5p?", CHIPS["v5p"].flops),
-    (r"TPU v6 ?(lite|e)", CHIPS["v6e"].flops),
-    (r"TPU ?v?7x", 2307e12 / 2),
-    (r".*\bV100S\b.*", 130e12),
-    (r".*\bV100-PCIE\b.*", 112e12),
-    (r".*\bV100\b.*", 125e12),
-    (r".*\bA100\b.*", 312e12),
-    (r".*\bH100 PCIe", 756e12),
-    (r".*\bH[12]00 NVL", 835.5e12),
-    (r".*\bH[12]00\b.*", 989.4e12),
-    (r".*\bL4", 121e12),
-    (r".*\bT4", 65e12),
-    (r".*\bRTX 4090", 165.2e12),
-)
-
-
-def peak_flops(device: "jax.Device") -> float:
-    """Returns the peak FLOP/s of one JAX device, the denominator of MFU (Chowdhery et al. 2022, section 4.1).
-
-    For an accelerator it is the vendor's number for dense bfloat16 matrix products (float16 on V100 and T4, which have
-    no bfloat16); NaN for one that is not in the table, a MIG slice included. Sources: the system architecture pages of
-    the Cloud TPU documentation for v2 to v6e and TPU7x (there by chip; v2, v3 and TPU7x show JAX two devices for a
-    chip); the NVIDIA datasheets of V100, A100, H100, H200, L4 and T4 (from H100 and L4 half the number printed, which
-    is with sparsity) and the Ada architecture whitepaper for the RTX 4090 (float32 accumulation).
-
-    A CPU is measured, once: the best of thirty float32 products of 1024 x 1024 matrices. Virtual CPU devices share the
-    processor, and each is given the whole of it.
-    """
-    if device.platform == "cpu":
-        return _cpu_flops()
-    if "MIG" in device.device_kind:
-        return math.nan
-    return next((peak for kind, peak in _PEAK if re.fullmatch(kind, device.device_kind)), math.nan)
-
-
-@functools.cache
-def _cpu_flops() -> float:
-    import jax
-
-    size = 1024
-    x = jax.device_put(np.full((size, size), 0.5, np.float32), jax.local_devices(backend="cpu")[0])
-    product = jax.jit(lambda x: x @ x)
-    product(x).block_until_ready()  # compiles
-    seconds = []
-    for _ in range(30):  # so many that a machine with other work finds a quiet moment
-        start = time.perf_counter()
-        product(x).block_until_ready()
-        seconds.append(time.perf_counter() - start)
-    return 2.0 * size**3 / min(seconds)

@@ -19,7 +19,8 @@ from seqjax.experiment import Experiment
 from seqjax.models.model import initialise, shapes
 from seqjax.training import checkpoint, environment, optimizers, processes, record
 from seqjax.training.checkpoint import Checkpoints
-from seqjax.training.logging import MetricsFile, NoMetrics, Progress, last_values, peak_flops, read_metrics
+from seqjax.training.chips import peak_flops
+from seqjax.training.logging import MetricsFile, NoMetrics, Progress, last_values, read_metrics
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import EVALUATED, Prepared, check_metric, prepare
 from seqjax.training.profiling import Trace, check_trace

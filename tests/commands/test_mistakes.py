@@ -221,6 +221,10 @@ MISTAKES = {
         [*TRAIN[:-1], "parallel=mesh", "parallel.tensor=8", "model.vocab_size=501"],
         "set model.vocab_size to a multiple",
     ),
+    "width among devices": (
+        [*TRAIN[:-1], "parallel=mesh", "parallel.fsdp=8", "model.width=20"],
+        "which parallel.fsdp=8 does not divide; change one",
+    ),
     "remat": ([*SHOW, "model.remat=true"], "none, dots, full"),
     "topology": (["compile", "quickstart_mlm", "--topology", "v9"], "write a generation"),
     "batch among devices": ([*TRAIN, "parallel.devices=8", "data.batch=12"], "data.batch=12 does not divide"),

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records as tokens: either all have a second text or none has; labels that are numbers are in their order."""
 
+import types
+
 import pytest
 
 from seqjax.data import tokenizers
@@ -37,3 +39,9 @@ def test_a_second_text_is_of_all_records_or_of_none(reads, label, odd, paired):
 )
 def test_labels_that_are_all_whole_numbers_are_sorted_as_numbers(labels, expected):
     assert label_names(from_records([{"text": "a", "label": label} for label in labels]), "label") == expected
+
+
+def test_a_tokenizer_without_an_end_is_refused():
+    tokenizer = types.SimpleNamespace(eos=-1)
+    with pytest.raises(UserError, match="no end token, which parts texts"):
+        tokenise(from_records([{"text": "a"}]), tokenizer, "text")

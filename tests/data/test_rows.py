@@ -164,3 +164,15 @@ def test_first_fit_never_overflows_and_reuses_open_rows(rng):
 def test_impossible_layouts_are_refused(layout, length):
     with pytest.raises(UserError):
         all_rows(layout, "wrapped", length)
+
+
+@pytest.mark.parametrize("layout", ["pack", "stream", "strips"])
+def test_rows_that_begin_and_end_need_tokens_for_it(layout):
+    bare = types.SimpleNamespace(**vars(VOCABULARY) | {"bos": -1})
+    with pytest.raises(UserError, match=r"no begin or end token, .*; use another data.tokenizer"):
+        lay_out(corpus(), bare, layout, "wrapped", 16, 0)
+    if layout == "pack":
+        with pytest.raises(UserError, match=r"use data.layout=stream"):
+            lay_out(corpus(), bare, layout, "continuous", 16, 1)
+    else:
+        assert len(lay_out(corpus(), bare, layout, "continuous", 16, 1))

@@ -294,6 +294,7 @@ def test_a_sentencepiece_model_agrees_with_the_library(tmp_path: Path):
         ("nothing", r"unknown tokenizer 'nothing'; write one of bytes, chars, words:N"),
         ("bpe", r"'bpe' needs a size, for example bpe:8000"),
         ("bpe:many", r"expected a number of ids after the colon, found 'many'"),
+        ("bpe:8__0", r"expected a number of ids after the colon, found '8__0'"),
         ("bpe:261", r"261 ids are too few; it needs at least 262"),
         ("wordpiece:20", r"20 ids are too few; the characters of the text alone need \d+"),
         ("unigram:8", r"does not give 8 ids: Vocabulary size is smaller than required_chars"),

@@ -184,6 +184,7 @@ def test_text_before_a_stop_string():
         ("gpt", {"penalty": 0.0}, "repetition-penalty 0.0"),
         ("gpt", {"sources": SOURCES}, "no encoder"),
         ("seq2seq", {}, "needs sources"),
+        ("gpt", {"new": [1, 25, 1]}, r"prompt \(1 tokens\) and 25 new ones"),
         ("seq2seq", {"sources": SOURCES[:2]}, "as many sources"),
         ("seq2seq", {"sources": [[], [1], [2]]}, "at least one token"),
         ("seq2seq scan", {"sources": [[1] * 25] * 3}, "25 tokens exceeds"),

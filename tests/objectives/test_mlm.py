@@ -9,10 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from seqjax.data import tokenizers
+from seqjax.data.pipeline import Data, Dataset
+from seqjax.data.sources import from_records
 from seqjax.errors import UserError
 from seqjax.objectives.clm import CLM
 from seqjax.objectives.losses import cross_entropy
 from seqjax.objectives.mlm import MLM
+from seqjax.objectives.multitask import Multitask
+from seqjax.objectives.pairs import PairedMLM
+from seqjax.objectives.rtd import RTD
 
 VOCABULARY = types.SimpleNamespace(size=1000, pad=0, bos=2, eos=3, mask=4, word_starts=np.arange(1000) % 3 == 0)
 
@@ -100,6 +106,24 @@ def test_dynamic_masking_changes_by_epoch_and_static_repeats():
     assert [MLM().corruption_epoch(epoch) for epoch in (0, 1, 12)] == [0, 1, 12]
     static = MLM(masking="static", copies=10)
     assert [static.corruption_epoch(epoch) for epoch in (0, 1, 12)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("layout", ["pack", "stream"])
+@pytest.mark.parametrize("copies", [1, 2])
+def test_examples_of_static_masking_repeat(layout, copies):
+    """In a stream, whose rows begin elsewhere in each epoch, too."""
+    source = from_records([{"text": "a text of many letters. " * 9}] * 2)
+    objective = MLM(masking="static", copies=copies)
+    data = Dataset(Data(length=32, layout=layout), objective, tokenizers.build("bytes", list), lambda _: source)
+    examples = [data.example("train", 0, epoch, 2)["tokens"].tolist() for epoch in range(4)]
+    assert all((examples[0] == each) == (epoch % copies == 0) for epoch, each in enumerate(examples))
+
+
+@pytest.mark.parametrize("objective", [MLM(), PairedMLM(), RTD(), Multitask((MLM(),), (1.0,))])
+def test_a_tokenizer_without_a_mask_is_refused(objective):
+    objective.check(VOCABULARY, 32)
+    with pytest.raises(UserError, match="no mask token"):
+        objective.check(types.SimpleNamespace(**vars(VOCABULARY) | {"mask": -1}), 32)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_mistakes():
     for tasks, factors, what in (
         ((CLM(),), (1.0, 2.0), "factors"),
         ((MLM(), PairedMLM()), (1.0, 1.0), "same term"),
+        ((CLM(), PairedMLM(mlm=MLM(masking="static"))), (1.0, 1.0), "masking=static"),
     ):
         with pytest.raises(UserError, match=what):
             Multitask(tasks, factors)

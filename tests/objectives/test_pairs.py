@@ -23,13 +23,13 @@ VOCABULARY = types.SimpleNamespace(
 UNMASKED = MLM(masked=0.0, random=0.0)
 
 
-def row(seed, width=64, real=64, low=10):
+def row(seed, width=64, real=64, low=10, other=40):
     rng = np.random.default_rng(seed)
     body = rng.integers(low, low + 400, real - 2)
     body[5::7] = END_OF_SENTENCE
     tokens = np.zeros(width, np.int32)
     tokens[:real] = [2, *body, 3]
-    other = np.array([2, *rng.integers(500, 1000, 40), 3], np.int32)
+    other = np.array([2, *rng.integers(500, 1000, other), 3], np.int32)
     other[6::6] = END_OF_SENTENCE
     segments = (np.arange(width) < real).astype(np.int32)
     return {"tokens": tokens, "segments": segments, "positions": np.arange(width, dtype=np.int32), "partner": other}
@@ -62,6 +62,38 @@ def test_next_sentences_are_half_true_and_end_where_sentences_do():
         else:
             np.testing.assert_array_equal(np.concatenate([first, second]), body)
     assert abs(wrong / 400 - 0.5) < 0.08  # 3 standard deviations
+
+
+@pytest.mark.parametrize("short", [0.0, 0.999])
+def test_a_length_does_not_tell_what_follows(short):
+    """A random second text is as long as the true one wherever the other row holds as much, at any border of it."""
+    objective, places = PairedMLM(mlm=UNMASKED, short=short), set()
+    for seed in range(200):
+        source = row(seed, real=40 + seed % 25, other=60)
+        lengths = []
+        for label in (0, 1):
+            out = objective.corrupt(source, Chosen(seed, label), VOCABULARY)
+            assert out["label"] == label
+            lengths.append((int(out["segments"].sum()), int(out["token_types"].sum())))
+            if label:
+                second = out["tokens"][: lengths[1][0] - 1][-lengths[1][1] + 1 :]
+                places.add(int(np.flatnonzero(source["partner"][1:-1] == second[0])[0]))
+        assert lengths[0] == lengths[1]
+    assert len(places) > 5
+
+
+class Chosen:
+    """A generator whose draws are those of a seed, but for whether a pair is wrong."""
+
+    def __init__(self, seed, label):
+        self.rng, self.label, self.draws = np.random.default_rng(seed), label, 0
+
+    def __getattr__(self, name):
+        return getattr(self.rng, name)
+
+    def random(self, *shape):
+        self.draws += not shape
+        return self.rng.random(*shape) if shape or self.draws == 1 else 1.0 - self.label
 
 
 def test_order_swaps_the_two_halves():

@@ -122,6 +122,9 @@ def test_the_loss_by_hand():
         "mlm": count["said"], "rtd": count["real"],
     }  # fmt: skip
     assert RTD().term_weights() == {"mlm": 1.0, "rtd": 50.0}
+    normaliser = np.log(np.exp(logits_BPV.astype(np.float64)).sum(axis=-1))
+    added = RTD(mlm=MLM(z_loss=0.5)).loss(apply, {}, batch, jax.random.key(0))[0]["mlm"][0] - terms["mlm"][0]
+    np.testing.assert_allclose(added, np.sum(0.5 * normaliser**2 * batch["mlm_weights"]), rtol=1e-5)
 
 
 def test_the_generator_reads_nothing_but_masks_where_it_is_to_speak():
@@ -279,7 +282,13 @@ def test_flops_are_those_of_both():
 
 @pytest.mark.parametrize(
     "change",
-    [{"sharing": "some"}, {"discriminator_weight": -1.0}, {"generator_width": 0.0}, {"generator_layers": 0.0}],
+    [
+        {"sharing": "some"},
+        {"discriminator_weight": -1.0},
+        {"generator_width": 0.0},
+        {"generator_layers": 0.0},
+        {"mlm": MLM(chunk=8)},
+    ],
 )
 def test_impossible_settings_are_refused(change):
     with pytest.raises(UserError):

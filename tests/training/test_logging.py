@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from seqjax.errors import UserError
-from seqjax.training import logging
-from seqjax.training.logging import MetricsFile, Progress, peak_flops, read_metrics, series
+from seqjax.training import chips
+from seqjax.training.chips import peak_flops
+from seqjax.training.logging import MetricsFile, Progress, read_metrics, series
 
 
 def write(folder, steps, after=None, tensorboard=False):
@@ -290,5 +291,5 @@ def test_peak_flops_of_a_cpu_is_measured_once(monkeypatch):
 
     measured = peak_flops(jax.devices("cpu")[0])
     assert 1e9 < measured < 1e14
-    monkeypatch.setattr(logging.time, "perf_counter", lambda: pytest.fail("measured again"))
+    monkeypatch.setattr(chips.time, "perf_counter", lambda: pytest.fail("measured again"))
     assert peak_flops(jax.devices("cpu")[-1]) == measured
