@@ -146,8 +146,8 @@ def evaluate_slowly():
     plain, calls = Dataset.evaluation, itertools.count()
 
     def evaluation(*arguments, **options):
-        batches = list(plain(*arguments, **options))  # first for the names of the scores, then before training
-        return itertools.chain(batches, map(wait, batches * 1000)) if next(calls) > 1 else iter(batches)
+        batches = list(plain(*arguments, **options))  # first before training
+        return itertools.chain(batches, map(wait, batches * 1000)) if next(calls) else iter(batches)
 
     def wait(batch):
         time.sleep(0.2)
