@@ -74,7 +74,7 @@ def tested(experiment: Experiment, folder: Path) -> dict[str, Any]:
         scored = {"settings": settings} | runs.evaluate(str(folder), "test", "best")[0]
         file.write_text(json.dumps(scored) + "\n", encoding="utf-8")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if changed := differences(found["settings"], json.loads(json.dumps(settings))):
+    if changed := differences(found["settings"], settings):
         raise SystemExit(f"{file} has scores of other settings ({next(iter(changed))}); choose another folder")
     return found
 

@@ -35,24 +35,24 @@ def quickstart(into: str | None, quiet: bool, seeds: int) -> Result:
         (1, "pretraining a masked language model", "mlm", experiments.resolve("quickstart_mlm")),
         (2, "pretraining a causal language model", "clm", experiments.resolve("quickstart_clm")),
     ]
+    tuned: dict[str, list[str]] = {"pretrained": [], "scratch": []}  # names of legs
     for number, way, source in ((3, "pretrained", str(folder / "mlm")), (4, "scratch", "")):
         base = dataclasses.replace(experiments.resolve("quickstart_package"), init_from=source)
         for seed in range(seeds):
             experiment = dataclasses.replace(base, run=dataclasses.replace(base.run, seed=seed))
             title = f"which package is it from? fine-tuning {way}" + (f", seed {seed}" if seeds > 1 else "")
-            legs.append((number, title, f"package-{way}" + (f"-{seed}" if seeds > 1 else ""), experiment))
-    scores: dict[str, list[float]] = {}
+            tuned[way].append(f"package-{way}" + (f"-{seed}" if seeds > 1 else ""))
+            legs.append((number, title, tuned[way][-1], experiment))
     for number, title, name, experiment in legs:
         if not quiet:
             print(f"[{number}/4] {title}", file=sys.stderr)
         outcome = finish(train(experiment, folder / name, quiet))
         if outcome["status"] == "interrupted":
             return outcome, "saved; the same command goes on from here"
-        if number > 2:
-            way = "pretrained" if number == 3 else "scratch"
-            scores.setdefault(way, []).append(
-                runs.evaluate(str(folder / name), "test", "best")[0]["scores"]["accuracy"]
-            )
+    scores = {
+        way: [runs.evaluate(str(folder / name), "test", "best")[0]["scores"]["accuracy"] for name in names]
+        for way, names in tuned.items()
+    }
     language = runs.evaluate(str(folder / "clm"), "test", "best")[0]["scores"]
     sample = runs.generate(str(folder / "clm"), PROMPT, 80, 0.7, 0, 0.95, 0)[0]["text"]
     result: dict[str, Any] = {way: statistics.fmean(values) for way, values in scores.items()}

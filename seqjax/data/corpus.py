@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -242,9 +242,8 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                     entities += [np.append(members, np.int32(0)) for _, members in told]
                 else:
                     documents = (tokenizer.source if reads == "pair" else tokenizer).encode_batch(texts)
-                if may_pair and (odd := next((i for i in here if ("pair" in here[i]) != pair), None)) is not None:
-                    what = "a second text in 'pair', as record 1 has" if pair else "one text, as record 1 is"
-                    raise UserError(f"record {odd + 1}: expected {what}, found {', '.join(here[odd])}")
+                if may_pair:
+                    _check_pairs(here, pair)
                 if reads in ("label", "choices", "relation"):
                     numbers += [class_number(field(here[i], i, "label"), labels, i) for i in here for _ in each]
                 if reads == "number":
@@ -252,11 +251,8 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                 if reads == "choices":
                     documents = [ids for ids in documents for _ in each]
                 firsts += [len(ids) for ids in documents]
-                if reads == "choices":
-                    ends = tokenizer.encode_batch([text for i in here for text in choices_of(here[i], i, labels)])
-                    documents = [a + b for a, b in zip(documents, ends, strict=True)]
-                elif pair:
-                    seconds = tokenizer.encode_batch([field(here[i], i, "pair") for i in here])
+                if pair:
+                    seconds = tokenizer.encode_batch(_seconds(here, reads, labels))
                     documents = [a + b for a, b in zip(documents, seconds, strict=True)]
             for ids in documents:
                 out.write(np.asarray([*ids, tokenizer.eos], dtype).tobytes())
@@ -281,6 +277,20 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
         "wrong_offsets": wrong,
     }  # fmt: skip
     (folder / "meta.json").write_text(json.dumps(meta))
+
+
+def _seconds(records: Mapping[int, Mapping[str, Any]], reads: str, labels: Sequence[str]) -> list[str]:
+    """Returns the second text of each record, by number, or all its choices."""
+    if reads == "choices":
+        return [text for i, record in records.items() for text in choices_of(record, i, labels)]
+    return [field(record, i, "pair") for i, record in records.items()]
+
+
+def _check_pairs(records: Mapping[int, Mapping[str, Any]], pair: bool) -> None:
+    """Raises UserError where a record, by number, has a second text though the first has none, or the reverse."""
+    if (odd := next((i for i in records if ("pair" in records[i]) != pair), None)) is not None:
+        what = "a second text in 'pair', as record 1 has" if pair else "one text, as record 1 is"
+        raise UserError(f"record {odd + 1}: expected {what}, found {', '.join(records[odd])}")
 
 
 def _read(folder: Path) -> Corpus:
@@ -322,32 +332,3 @@ def _progress(batches: range, total: int) -> Iterable[int]:
 
     quiet = total < 20_000
     return track(batches, f"tokenising {total:,} records", console=Console(stderr=True), transient=True, disable=quiet)
-
-
-@dataclasses.dataclass(frozen=True)
-class Subset:
-    """Some of the records, in a given order."""
-
-    records: Records
-    places: tuple[int, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with the records and with the choice."""
-        return f"{self.records.fingerprint} {hashlib.sha256(np.asarray(self.places).tobytes()).hexdigest()}"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Those of all the records."""
-        return self.records.labels
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self.records[self.places[index]]
-
-
-def sample(records: Records, count: int) -> Subset:
-    """Returns `count` of the records, chosen at random but always the same ones; fewer are part of more."""
-    return Subset(records, tuple(np.random.default_rng(0).permutation(len(records))[:count].tolist()))

@@ -17,7 +17,7 @@ from seqjax.config import require, require_choice
 from seqjax.data import corpus as corpora
 from seqjax.data import marked, tokenizers
 from seqjax.data.questions import NO_ANSWER
-from seqjax.data.records import texts_of
+from seqjax.data.records import sample, texts_of
 from seqjax.data.rows import LAYOUTS, SHORTEST, Rows, lay_out
 from seqjax.data.sources import Source, open_split
 from seqjax.data.stages import StagedIterator, stage_seed
@@ -125,7 +125,7 @@ class Dataset:
     def chosen(self, split: str) -> Any:
         """Returns the records of a split that rows are made of: of training a sample of data.limit, else all."""
         records = self.records(split)
-        return corpora.sample(records, self.config.limit) if split == "train" and self.config.limit else records
+        return sample(records, self.config.limit) if split == "train" and self.config.limit else records
 
     def _lay_out(self, split: str) -> Rows:
         objective, data = self.objective, self.config

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from seqjax.errors import UserError
 from seqjax.tags import convert
 
@@ -180,3 +182,32 @@ def texts_of(records: Any, names: Sequence[str] = ("text", "pair")) -> Iterator[
         yield from record.get("choices", ())
         if "words" in record:
             yield " ".join(record["words"])
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the records, in a given order."""
+
+    records: Any
+    places: tuple[int, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the records and with the choice."""
+        return f"{self.records.fingerprint} {hashlib.sha256(np.asarray(self.places).tobytes()).hexdigest()}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of all the records."""
+        return self.records.labels
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.records[self.places[index]]
+
+
+def sample(records: Any, count: int) -> Subset:
+    """Returns `count` of the records, chosen at random but always the same ones; fewer are part of more."""
+    return Subset(records, tuple(np.random.default_rng(0).permutation(len(records))[:count].tolist()))

@@ -3,6 +3,7 @@
 """The command line as a user meets it, on tiny runs."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,8 +143,6 @@ def test_reproduce_gives_identical_bits_and_diff_finds_what_was_changed(capsys, 
 
 def test_reproduce_notices_a_tampered_run(capsys, language, tmp_path):
     """The first differing step and ingredient are named; a difference within the tolerance is called that."""
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(language, copy)
     facts = json.loads((copy / "run.json").read_text())
@@ -169,8 +168,6 @@ def test_reproduce_notices_a_tampered_run(capsys, language, tmp_path):
 
 
 def test_an_interrupted_reproduction_goes_on(capsys, language, tmp_path, monkeypatch):
-    import shutil
-
     shutil.copytree(language, tmp_path / "run")
     whole = sys.modules["seqjax.commands.compare"].run.train
 

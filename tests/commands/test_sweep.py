@@ -123,7 +123,7 @@ def test_words_of_the_command_line():
         with pytest.raises(UserError, match=message):
             parse(experiment, [word])
     with pytest.raises(UserError, match=r"run\.steps is searched twice"):
-        parse(Experiment(), ["run.steps=2,3", "run.steps=3,4"])
+        parse(Experiment(), ["run.steps=1,2", "run.steps=3,4"])
 
 
 def test_trials_are_runs(tmp_path, capsys):
