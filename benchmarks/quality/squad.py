@@ -3,12 +3,12 @@
 """Questions of SQuAD 2.0 by an imported encoder: trained on some articles, tested on others.
 
     python launch.py import CHECKPOINT bert
-    SEQJAX_DATA=... python -m benchmarks.quality.squad --init-from bert [--answerable] [--steps 800] [--seeds 3]
+    SEQJAX_DATA=... python -m benchmarks.quality.squad --init-from bert [--steps 600 300] [--seeds 3]
 
 Half of the development set has 16 articles: 10 to train on, 2 to choose checkpoint and threshold on and 4 to test, so
-that no paragraph is in two splits. With --answerable the questions without an answer are left out, as in SQuAD 1.1.
-"exact" and "f1" are at threshold 0, those of "tuned" at the threshold that is best on the two articles. Runs that are
-complete are not run again.
+that no paragraph is in two splits. A seed is two runs: one of the questions that have an answer, as in SQuAD 1.1, and
+from there one of all questions. "exact" and "f1" are at threshold 0, those of "tuned" at the threshold that is best on
+the two articles. Runs that are complete are not run again.
 """
 
 import argparse
@@ -41,41 +41,46 @@ def articles(into: Path, answerable: bool) -> tuple[Source, dict[str, int]]:
     return Source(*(f"squad:{into / split}.json" for split in ARTICLES)), counts
 
 
-def tuning(source: Source, init_from: str, answerable: bool, steps: int, seed: int) -> Experiment:
+def tuning(base: Experiment, source: Source, init_from: str, steps: int, seed: int) -> Experiment:
     """Returns the run of a seed."""
     return derive(
-        (squad if answerable else squad_v2).experiment(),
-        data={"source": source, "length": 256, "overlap": 96, "buckets": (128, 192), "batch": 16, "eval_batch": 32},
+        base,
+        data={
+            "source": source, "length": 256, "overlap": 96, "buckets": (128, 160, 192, 224),
+            "batch": 16, "eval_batch": 32,
+        },
         optimizer={"peak_lr": 1e-4, "warmup": steps // 10},
         run={"steps": steps, "log_every": 10, "eval_every": max(steps // 4, 1), "seed": seed},
         init_from=init_from,
-    )
+    )  # fmt: skip
 
 
 def main() -> None:
     """Trains what is missing; prints one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--init-from", required=True, help="the run of an imported encoder")
-    parser.add_argument("--answerable", action="store_true", help="only questions that have an answer")
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, nargs=2, default=(600, 300), help="of the two runs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--into", type=Path, default=Path("runs/quality-squad"))
     options = parser.parse_args()
-    into = options.into / ("answerable" if options.answerable else "all")
-    into.mkdir(parents=True, exist_ok=True)
-    source, counts = articles(into, options.answerable)
-    reports = []
-    for seed in range(options.seeds):
-        folder = into / f"seed-{seed}"
-        done(tuning(source, options.init_from, options.answerable, options.steps, seed), folder)
-        reports.append(runs.evaluate(str(folder), "test", "best")[0]["report"])
-    result: dict[str, Any] = {"questions": counts, "steps": options.steps}
-    for name in ("exact", "f1"):
-        result[name] = [report[name] for report in reports]
-        print(f"{name}: {spread(result[name])}")
-        if not options.answerable:
-            result[f"tuned_{name}"] = [report["tuned"][name] for report in reports]
-            print(f"{name}, threshold tuned: {spread(result[f'tuned_{name}'])}")
+    result: dict[str, Any] = {"steps": options.steps}
+    begins = [options.init_from] * options.seeds
+    bases = {"answerable": squad.experiment(), "all": squad_v2.experiment()}
+    for (name, base), steps in zip(bases.items(), options.steps, strict=True):
+        into = options.into / name
+        into.mkdir(parents=True, exist_ok=True)
+        source, counts = articles(into, answerable=name == "answerable")
+        reports = []
+        for seed, init_from in enumerate(begins):
+            begins[seed] = str(into / f"seed-{seed}")
+            done(tuning(base, source, init_from, steps, seed), Path(begins[seed]))
+            reports.append(runs.evaluate(begins[seed], "test", "best")[0]["report"])
+        scores = {score: [report[score] for report in reports] for score in ("exact", "f1")}
+        if name == "all":
+            scores |= {f"tuned_{score}": [report["tuned"][score] for report in reports] for score in ("exact", "f1")}
+        for score, values in scores.items():
+            print(f"{name}, {score}: {spread(values)}")
+        result[name] = {"questions": counts} | scores
     print(json.dumps(result))
 
 

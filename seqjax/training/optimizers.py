@@ -174,9 +174,23 @@ def build(config: Optimizer, params: Params, steps: int) -> optax.GradientTransf
         optimizer = optax.contrib.schedule_free(optimizer, lambda count: rate(count - 1), config.b1)
     if not config.freeze:
         return optimizer
+    return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, _labels(config, params))
+
+
+def holding(config: Optimizer) -> Callable[[Params], Params]:
+    """Returns the function that lets no gradient into frozen parameters, by which none is computed for them either."""
+
+    def hold(params: Params) -> Params:
+        flow = {"trained": lambda leaf: leaf, "frozen": jax.lax.stop_gradient}
+        return jax.tree.map(lambda leaf, label: flow[label](leaf), params, _labels(config, params))
+
+    return hold if config.freeze else lambda params: params
+
+
+def _labels(config: Optimizer, params: Params) -> Any:
+    """Returns a tree like `params` of "trained" and "frozen"."""
     rules = [(pattern, "frozen") for pattern in config.freeze] + [(".*", "trained")]
-    labels = trees.apply_rules(rules, params, "optimizer.freeze")
-    return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, labels)
+    return trees.apply_rules(rules, params, "optimizer.freeze")
 
 
 def averaging(config: Optimizer) -> Averaging | None:

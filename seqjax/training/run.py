@@ -4,6 +4,7 @@
 
 import functools
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -143,7 +144,7 @@ def one_update(prepared: Prepared, optimizer: optax.GradientTransformation) -> C
     experiment = prepared.experiment
     return functools.partial(
         train_step, apply=prepared.model.apply, objective=prepared.dataset.objective, optimizer=optimizer,
-        accumulate=experiment.run.accumulate, **kept(experiment),
+        accumulate=experiment.run.accumulate, hold=optimizers.holding(experiment.optimizer), **kept(experiment),
     )  # fmt: skip
 
 
@@ -183,6 +184,8 @@ def _watch(
     experiment, objective = prepared.experiment, prepared.dataset.objective
     learning_rate = optimizers.learning_rate(experiment.optimizer, experiment.run.steps)
     peak = peak_flops(devices.devices[0]) * len(devices)
+    if experiment.optimizer.freeze:
+        peak = math.nan  # the count of an update's FLOPs is of training all parameters
 
     def work(batch: Mapping[str, Any]) -> tuple[int, float]:
         rows, length = objective.read(batch)

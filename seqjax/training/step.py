@@ -66,6 +66,7 @@ def train_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     accumulate: int = 1,
+    hold: Callable[[Params], Params] = lambda params: params,
     averaging: Averaging | None = None,
     spike: float = 0.0,
     reduce: Reduce = lambda tree: tree,
@@ -84,6 +85,7 @@ def train_step(
       objective: what to minimise.
       optimizer: how.
       accumulate: micro-batches that the rows are divided into, run one after the other; it divides the rows.
+      hold: gives the parameters with no gradient into those that are frozen (see `optimizers.holding`).
       averaging: from the average before, and parameters, optimiser's state and step after, to the average after (see
         `optimizers.averaging`); None: none is kept.
       spike: skip an update whose gradient norm exceeds so many times the running median, see `seqjax.training.guard`;
@@ -96,8 +98,9 @@ def train_step(
     if objective.scheduled:
         batch = {**batch, "updates": jnp.full(len(batch["tokens"]), state.step)}
     grads, pairs, carry = gradients(
-        state.params, batch, key, apply=apply, objective=objective, accumulate=accumulate, reduce=reduce
-    )
+        state.params, batch, key,
+        apply=apply, objective=objective, accumulate=accumulate, hold=hold, reduce=reduce,
+    )  # fmt: skip
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     norm = optax.tree.norm(grads)
@@ -120,6 +123,7 @@ def gradients(
     apply: Apply,
     objective: Objective,
     accumulate: int = 1,
+    hold: Callable[[Params], Params] = lambda params: params,
     reduce: Reduce = lambda tree: tree,
 ) -> tuple[Params, Pairs, Any]:
     """Returns the gradient of the loss over the whole batch, its terms and metrics as (sum, weight), and the carry.
@@ -130,7 +134,7 @@ def gradients(
     weights, factors = reduce(objective.weights(batch)), objective.term_weights()
 
     def loss(params: Params, batch: Batch, key: jax.Array | None) -> tuple[jax.Array, tuple[Pairs, Any]]:
-        terms, metrics, carry = _losses(apply, objective, params, batch, key)
+        terms, metrics, carry = _losses(apply, objective, hold(params), batch, key)
         means = {name: value / _divisor(weights[name]) for name, (value, _) in terms.items()}
         total = sum((factors[name] * mean for name, mean in means.items()), jnp.zeros(()))
         return total, ({"loss": (total, jnp.zeros(()))} | terms | metrics, carry)

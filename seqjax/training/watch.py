@@ -87,7 +87,8 @@ class Watch:
             self._done = [before + more for before, more in zip(self._done, self._work(batch), strict=True)]
         if not math.isfinite(values["train/loss"]):
             raise Diverged(self._keep_evidence(step, values["train/loss"], batch))
-        values["train/lr"] = float(self._learning_rate(step - 1))
+        applied = step - int(values.get("train/skipped", 0))
+        values["train/lr"] = float(self._learning_rate(max(applied - 1, 0)))  # of the last that was applied
         speed = self._speed()
         self._progress.update(step, {"loss": values["train/loss"]} | (self._shown or speed))
         self.last.update(values)

@@ -13,6 +13,7 @@ from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification
 from seqjax.training import checkpoint, record
 from seqjax.training.finish import finish
+from seqjax.training.logging import read_metrics
 from seqjax.training.optimizers import Optimizer
 from seqjax.training.prepare import prepare, reopen
 from seqjax.training.run import train
@@ -48,6 +49,8 @@ def test_a_linear_probe_trains_one_layer_and_leaves_the_trunk_to_the_bit(pretrai
     assert all(np.array_equal(found[path], before[path]) for path in trunk)
     assert set(found) - set(trunk) == {"head/output/bias", "head/output/kernel"}
     assert np.abs(found["head/output/kernel"]).max() > 0.1
+    line = next(line for line in read_metrics(tmp_path / "run-5") if "perf/tokens_per_s" in line)
+    assert "perf/mfu" not in line  # a third of the work of training all
 
 
 def test_a_kernel_is_asked_for_here_and_not_where_a_run_is_reopened(pretrained, tmp_path):

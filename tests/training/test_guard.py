@@ -14,6 +14,7 @@ from seqjax.errors import UserError
 from seqjax.objectives.clm import CLM
 from seqjax.training import checkpoint
 from seqjax.training.guard import LEAST, WINDOW, initial_guard, judge
+from seqjax.training.logging import read_metrics
 from seqjax.training.optimizers import Optimizer, averaging
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.run import train
@@ -71,6 +72,16 @@ def test_a_spike_changes_nothing_but_the_count(backend, devices):
         assert all(jax.tree.leaves(same)) == (number == 10)
         assert float(pairs["skipped"][0]) == (number >= 10)
         assert int(state.step) == number + 1
+
+
+def test_the_learning_rate_is_that_of_the_updates_that_were_applied(tmp_path):
+    config = experiment(text(tmp_path), steps=24, log_every=1)
+    config = dataclasses.replace(config, optimizer=Optimizer(peak_lr=1e-6, spike=1.001))
+    train(config, tmp_path / "run", quiet=True)
+    lines = [line for line in read_metrics(tmp_path / "run") if "train/lr" in line]
+    applied = np.array([line["step"] - line["train/skipped"] for line in lines])
+    assert len(lines) == 24 and 4 < 24 - applied[-1] < 20
+    np.testing.assert_allclose([line["train/lr"] for line in lines], 1e-6 * (1 - (applied - 1) / 24), rtol=1e-5)
 
 
 def test_the_average_by_hand():

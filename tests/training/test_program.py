@@ -33,6 +33,19 @@ def share(x):
     return size
 
 
+@pytest.mark.parametrize("parallel", LAYOUTS, ids=lambda parallel: parallel.backend)
+def test_nothing_is_computed_back_through_what_is_frozen(parallel):
+    """A linear probe has the products of the trunk's way forth, a third of those of training it."""
+
+    def products(*changes):
+        changes = ["model.vocab_size=264", "model.layers=8", "optimizer.name=adamw", *changes]
+        experiment = experiments.resolve("quickstart_clm", changes, tiny=True)
+        update, inputs = program(standing_in(experiment), Devices(parallel))
+        return update.lower(*inputs).as_text().count("stablehlo.dot_general")
+
+    assert products("optimizer.freeze=^trunk/") < 0.4 * products()
+
+
 @pytest.mark.parametrize("name", ["gpt2_small", pytest.param("t5_small", marks=pytest.mark.exhaustive)])
 def test_a_scanned_program_is_as_long_for_48_layers_as_for_12(name):
     experiment = experiments.resolve(name, ["model.vocab_size=512"], tiny=True)

@@ -21,6 +21,7 @@ from seqjax.objectives.multiple_choice import MultipleChoice
 from seqjax.objectives.regression import Regression
 from seqjax.objectives.supervised import Classification
 from seqjax.objectives.two_towers import InBatchNegatives
+from seqjax.training.optimizers import Optimizer, holding
 from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.step import gradients, initial_state, train_step
 
@@ -28,7 +29,7 @@ GPT = TransformerConfig(vocab_size=40, layers=2, width=32, heads=4, mlp_width=64
 CASES = {
     "clm": (GPT, CLM()), "mlm": (GPT, MLM()), "lstm": (RNNConfig(vocab_size=40, width=16), CLM()),
     "choice": (GPT, MultipleChoice(labels=("a", "b"), pool="mean")),
-    "weighted": (GPT, Classification(labels=("a", "b"), pool="mean", class_weights=(0.3, 2.0))),
+    "weighted": (GPT, Classification(labels=("a", "b"), pool="mean", class_weights=(0.3, 2.0), dropout=0.0)),
     "regression": (GPT, Regression(pool="mean")), "towers": (GPT, InBatchNegatives(group=4, scale=1.0)),
     "continuation": (GPT, Continuation(prefix=True)),
 }  # fmt: skip
@@ -133,6 +134,21 @@ def test_an_update_is_the_optimizers(rng):
     np.testing.assert_allclose(state.params["table"], params["table"] - 0.5 * gradient, atol=1e-6)
     assert int(state.step) == 1
     np.testing.assert_allclose(pairs["grad_norm"][0], np.linalg.norm(gradient), rtol=1e-5)
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_no_gradient_is_of_frozen_parameters_nor_their_part_in_its_norm(accumulate):
+    model, params, objective, batch = setting("weighted")
+    optimizer, hold = optax.sgd(0.1), holding(Optimizer(freeze=("^trunk/",)))
+    step = functools.partial(train_step, apply=model.apply, objective=objective, optimizer=optimizer, hold=hold)
+    state = initial_state(params, optimizer)
+    after, pairs = jax.jit(functools.partial(step, accumulate=accumulate))(state, batch, jax.random.key(0))
+    _, expected = by_hand("weighted")
+    head = np.concatenate([x.ravel() for x in jax.tree.leaves(expected["head"])])
+    np.testing.assert_allclose(pairs["grad_norm"][0], np.linalg.norm(head), rtol=1e-5)
+    moved = jax.tree.map(lambda a, b: (a - b) / 0.1, params, after.params)
+    assert not any(np.asarray(x).any() for x in jax.tree.leaves(moved["trunk"]))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), moved["head"], expected["head"])
 
 
 def test_a_batch_without_weight_is_no_update_and_no_nan():
