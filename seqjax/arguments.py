@@ -61,7 +61,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         _experiment,
         _run,
     )
-    search.add_argument("--trials", type=int, default=20, metavar="N", help="runs in all (default 20)")
+    search.add_argument(
+        "--trials", type=int, metavar="N", help="runs in all (default: each combination of lists; 20 with a range)"
+    )
     search.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default 0)")
     _job(add("submit", "give a command to Slurm as a job, which goes on by itself where its time runs out"))
     evaluate = add("eval", "score a run's best checkpoint", folder="DIR a run's folder")

@@ -146,10 +146,21 @@ def summary(name: str) -> str:
     return (inspect.getdoc(module(name)) or "").splitlines()[0] if name in names() else ""
 
 
+ANEW = ("model.dropout", "model.dtype", "model.remat", "model.attention_kernel")  # of a model begun with another's
+
+
 def resolve(name: str, overrides: list[str] | None = None, tiny: bool = False) -> Experiment:
     """Returns experiment `name`, or its tiny version, with overrides applied."""
     source = module(name)
-    return override(source.tiny() if tiny else source.experiment(), overrides or [])
+    experiment = override(source.tiny() if tiny else source.experiment(), overrides or [])
+    if experiment.init_from:
+        for key in (word.partition("=")[0] for word in overrides or []):
+            if key in ("model", "data.tokenizer") or (key.startswith("model.") and key not in ANEW):
+                raise UserError(
+                    f"{key} is that of the run in init_from={experiment.init_from}; leave it out, or begin afresh with "
+                    "init_from="
+                )
+    return experiment
 
 
 def base(name: str, tiny: bool = False) -> Experiment:

@@ -76,7 +76,7 @@ def export_run(folder: str, path: str, format: str) -> Result:
         kind = publish.write(path, model.trunk.config, experiment.objective.reusable(params), tokenizer)
         return {"folder": path, "architecture": kind}, f"{path}: a {kind} for transformers"
     target = publish.new_folder(path)
-    signature = stablehlo.write_program(target, model, params, experiment.objective, experiment.data.source, tokenizer)
+    signature = stablehlo.write_program(target, model, params, experiment, tokenizer)
     inputs, outputs = (", ".join(entry["name"] for entry in signature[side]) for side in ("inputs", "outputs"))
     text = f"{path}: a program from ({inputs}) to ({outputs}); see {target / stablehlo.SIGNATURE}"
     return {"folder": path, "signature": signature}, text

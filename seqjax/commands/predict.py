@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seqjax.data import files, tokenizers
+from seqjax.data import conll, files, tokenizers
 from seqjax.errors import UserError
 from seqjax.evaluation.predict import asked, predict_asked
 from seqjax.evaluation.records import Text
@@ -91,7 +91,7 @@ def _texts(path: Path, encoding: str, experiment: Experiment) -> Named:
 
     .jsonl holds a record on each line, .tsv and .csv in columns that the first line names (unless the run has
     data.source.header=false), .conll for a tagger a word on each line, blank lines between sentences. Of any other each
-    line is a text, or its parts between tabs.
+    line is a text, or its parts between tabs. None stands for a blank line; no line is left out, not even a ragged one.
 
     Raises:
       UserError: a file that cannot be read, or a line that is malformed.
@@ -101,15 +101,15 @@ def _texts(path: Path, encoding: str, experiment: Experiment) -> Named:
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
     rows: Iterator[tuple[int, Any]]
     if kind == "jsonl":
-        rows = files.json_rows(path, lines)
+        rows = files.json_rows(path, lines, blank=True)
     elif kind == "tsv":
-        rows = files.tsv_rows(path, lines, source.header, source.ragged)
+        rows = files.tsv_rows(path, lines, source.header, blank=True)
     elif kind == "csv":
-        rows = files.csv_rows(path, (line + "\n" for line in lines), source.header, source.ragged)
+        rows = files.csv_rows(path, (line + "\n" for line in lines), source.header, blank=True)
     elif kind == "conll" and isinstance(experiment.objective, Tagging):
-        rows = files.conll_rows(path, lines, int(source.words) if source.words.isdigit() else 0, None)
+        rows = conll.conll_rows(path, lines, int(source.words) if source.words.isdigit() else 0, None)
         if source.placed:
-            rows = ((number, row | {"words": files.unplaced(path, number, row["words"])}) for number, row in rows)
+            rows = ((number, row | {"words": conll.unplaced(path, number, row["words"])}) for number, row in rows)
     else:
         rows = ((number, _parts(line) if line.strip() else None) for number, line in enumerate(lines, 1))
     return ((f"{path}:{number}", row) for number, row in rows)

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that make or use a run: train, eval, generate."""
 
+import contextlib
 import dataclasses
 import json
+import shlex
 import statistics
 import sys
 from pathlib import Path
@@ -12,12 +14,13 @@ from typing import Any
 import jax
 
 from seqjax import experiment as experiments
+from seqjax.config import differences, from_json
 from seqjax.data import tokenizers
 from seqjax.decoding.beam import beam_search
 from seqjax.decoding.generate import generate as continue_prompts
 from seqjax.decoding.samplers import sampler
 from seqjax.decoding.stopping import before, contains
-from seqjax.errors import UserError
+from seqjax.errors import Diverged, UserError
 from seqjax.evaluation.evaluate import scorer
 from seqjax.evaluation.tasks.table import task_of
 from seqjax.experiment import Experiment
@@ -26,14 +29,19 @@ from seqjax.objectives.answering import Answering
 from seqjax.objectives.clm import CLM
 from seqjax.training import checkpoint, record, run
 from seqjax.training.finish import finish
+from seqjax.training.logging import read_metrics
 from seqjax.training.parallel import Devices
 from seqjax.training.prepare import reopen
 from seqjax.training.processes import connect, first, together
 from seqjax.training.profiling import how_to_view
+from seqjax.training.stopping import EarlyStopping
 
 Result = tuple[dict[str, Any], str]
 TABLE = "seeds.json"  # in the folder of several seeds
 SEED = "seed-"  # what the folder of one of several seeds is called, before the number
+ENDED = ("complete", "stopped early")  # the status of a run that has nothing left to do
+# In what the runs of several seeds may differ; of an imported run the tokenizer is in its folder.
+OWN = ("name", "init_from", "parallel", "run.seed", "data.tokenizer", "data.source_tokenizer")
 
 
 def train(
@@ -52,9 +60,14 @@ def train(
     """Trains; the folder is runs/NAME (runs/NAME-tiny for the tiny version) unless given.
 
     With several seeds, run.seed and those after it, each has a run in a folder of its own inside: seed-0, seed-1, ...
-    The mean and standard deviation of their scores, those of their tasks too, stand in seeds.json beside them.
+    The mean and standard deviation of their scores, those of their tasks too, stand in seeds.json beside them. A seed
+    that diverges does not keep the others from training.
 
     `distributed` is for one of several processes; see `seqjax.training.processes.connect`.
+
+    Raises:
+      UserError: bad options, settings or data, or a folder that holds another run.
+      Diverged: a loss was NaN or infinite; of several seeds, once all have had their turn.
     """
     if distributed and seeds != 1:
         raise UserError("--distributed trains one seed; give run.seed=N and a folder for each")
@@ -69,23 +82,40 @@ def train(
             raise UserError(f"--{option} {number} must be at least 1")
     if seeds == 1:
         return _one(experiment, folder, quiet, profile or 0)
+    return _several(experiment, folder, quiet, seeds, profile or 0)
+
+
+def _several(experiment: Experiment, folder: Path, quiet: bool, seeds: int, profile: int) -> Result:
     record.check_folder(folder)
     if record.exists(folder):
         raise UserError(f"'{folder}' holds a run already; --seeds needs a folder of its own")
     found: list[dict[str, Any]] = []
-    for number in range(seeds):
-        seeded = dataclasses.replace(experiment.run, seed=experiment.run.seed + number)
-        own = folder / f"{SEED}{seeded.seed}"
-        result, text = _one(dataclasses.replace(experiment, run=seeded), own, quiet, profile or 0)
+    diverged: dict[int, str] = {}
+    for seed in range(experiment.run.seed, experiment.run.seed + seeds):
+        seeded = dataclasses.replace(experiment, run=dataclasses.replace(experiment.run, seed=seed))
+        try:
+            result, text = _one(seeded, folder / f"{SEED}{seed}", quiet, profile)
+        except Diverged as error:
+            diverged[seed] = str(error)
+            print(f"seed {seed} diverged: {error}", file=sys.stderr)
+            continue
         if result["status"] == "interrupted":
             return result, text
         last = {name: value for name, value in result.items() if name == "best" or name.startswith("eval/")}
         if task := task_of(experiment.objective):
             last |= {f"report/{name}": value for name, value in task.headlines(result["report"]).items()}
         found.append(last)
+    if not found:
+        raise Diverged(f"all {seeds} seeds diverged; seed {experiment.run.seed}: {diverged[experiment.run.seed]}")
     title = f"{experiment.run.metric} of the best, the last scores (eval/), the best checkpoint's report"
     spread, text = _spread(found, f"{title}, on validation; see {folder / TABLE}")
+    if diverged:
+        spread["diverged"] = diverged
     (folder / TABLE).write_text(json.dumps(spread, indent=1) + "\n")
+    if diverged:
+        print(text, file=sys.stderr)
+        which = ", ".join(map(str, diverged))
+        raise Diverged(f"of {seeds} seeds {which} diverged; the scores of the others are in {folder / TABLE}")
     return spread, text
 
 
@@ -102,31 +132,78 @@ def _one(experiment: Experiment, folder: Path, quiet: bool, profile: int) -> Res
 
 
 def _spread(found: list[dict[str, Any]], title: str) -> Result:
-    """Returns mean and standard deviation (of a sample) of each number of several seeds' results."""
+    """Returns mean and standard deviation (of a sample; None of a single one) of each number of seeds' results."""
     names = [name for name in found[0] if all(isinstance(each.get(name), float) for each in found)]
     every = {name: [each[name] for each in found] for name in names}
     result = {
-        name: {"mean": statistics.fmean(values), "sd": statistics.stdev(values), "values": values}
+        name: {
+            "mean": statistics.fmean(values),
+            "sd": statistics.stdev(values) if found[1:] else None,
+            "values": values,
+        }
         for name, values in every.items()
     }
     width = max(map(len, names))
     lines = []
     for name, each in result.items():
         values = ", ".join(f"{value:.4f}" for value in every[name])
-        lines.append(f"{name:{width}}  {each['mean']:.4f} +- {each['sd']:.4f}  ({values})")
-    return {"seeds": len(found), "scores": result}, "\n".join([f"{len(found)} seeds: {title}", *lines])
+        spread = f" +- {each['sd']:.4f}" if found[1:] else ""
+        lines.append(f"{name:{width}}  {each['mean']:.4f}{spread}  ({values})")
+    count = f"{len(found)} seed{'s' if found[1:] else ''}"
+    return {"seeds": len(found), "scores": result}, "\n".join([f"{count}: {title}", *lines])
 
 
 def evaluate(folder: str, split: str, step: str) -> Result:
     """Scores a checkpoint on a split; classes and tags one by one too, and the texts that a model says.
 
     Of a folder of several seeds, all of them: mean and standard deviation.
+
+    Raises:
+      UserError: no such run, checkpoint or split, or seeds that are not finished or of different settings.
     """
-    seeded = sorted(Path(folder).glob(f"{SEED}*"), key=lambda path: (len(path.name), path.name))
-    if len(seeded) > 1 and not record.exists(Path(folder)):
+    seeded = [path for path in Path(folder).glob(f"{SEED}*") if path.is_dir()]
+    seeded.sort(key=lambda path: (len(path.name), path.name))
+    if seeded and not record.exists(Path(folder)):
+        _check_seeds(seeded)
         results = [_scores(str(each), split, step)[0] for each in seeded]
         return _spread([_flat(each["scores"] | each.get("report", {})) for each in results], f"split {split}")
     return _scores(folder, split, step)
+
+
+def _check_seeds(folders: list[Path]) -> None:
+    """Raises UserError where a mean over these runs would be over what is not finished, or not alike."""
+    for folder in folders:
+        status = _status(folder)
+        if status == "diverged":
+            raise UserError(f"the run in '{folder}' diverged; move it elsewhere to score the other seeds")
+        if status not in ENDED:
+            words = record.read(folder).facts["command"] if record.exists(folder) else []
+            command = f": {shlex.join(['python', *words])}" if words else ""
+            raise UserError(f"the run in '{folder}' is not finished; the same train command finishes it{command}")
+    configs = [checkpoint.read_meta(folder, checkpoint.steps(folder)[-1])["config"] for folder in folders]
+    for folder, config in zip(folders, configs, strict=True):
+        for key, (a, b) in differences(configs[0], config).items():
+            if key not in OWN and key.split(".")[0] not in OWN:
+                raise UserError(
+                    f"the runs in '{folders[0]}' and '{folder}' have different settings: {key} ({a} and {b}); "
+                    "move elsewhere what is not to be scored"
+                )
+
+
+def _status(folder: Path) -> str:
+    """Returns how a run ended: as result.json says or, without one, as what it saved shows."""
+    failed = "diverged" if any(folder.glob("diverged-step-*")) else "interrupted"
+    if not (saved := checkpoint.steps(folder)):
+        return failed
+    with contextlib.suppress(OSError, ValueError, KeyError):  # not there, or cut off while it was written
+        status = json.loads((folder / "result.json").read_text())["status"]
+        return status if status in ENDED else failed
+    newest, meta = saved[-1], checkpoint.read_meta(folder, saved[-1])
+    run = from_json(Experiment, meta["config"], f"{folder}: config").run
+    if newest == 0 or (newest == run.steps and meta["metric"] is not None):  # 0: imported, so trained elsewhere
+        return "complete"
+    lines = [line for line in read_metrics(folder) if line["step"] <= newest]
+    return "stopped early" if EarlyStopping(run.metric, run.direction, run.patience, lines).stop else failed
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, float]:

@@ -6,19 +6,25 @@ import dataclasses
 import itertools
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import jax
 
 from seqjax import experiment as experiments
 from seqjax.errors import Diverged, UserError
 from seqjax.experiment import Experiment, Run
-from seqjax.training import record, run
+from seqjax.training import checkpoint, record, run
 from seqjax.training.finish import finish
 from seqjax.visualise.sweep import plot_sweep
 
 Result = tuple[dict[str, Any], str]
+Settings = Callable[[dict[str, Any]], list[str]]  # from the values of what is searched to all overrides of a trial
 JOURNAL, COMMAND, TABLE, PAGE, FIGURE = "sweep.journal", "sweep.json", "trials.json", "trials.md", "trials.png"
 KINDS = ("log", "range", "list")
+TRIALS = 20  # where a range is searched and nobody says how many
+DIVERGED, FAILED = "diverged", "failed"  # the status of a trial without a score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,29 +52,37 @@ class Searched:
         return self.values or tuple(str(int(each) if self.whole else each) for each in (self.low, self.high))
 
 
-def sweep(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool, trials: int, seed: int) -> Result:
+def sweep(
+    name: str, overrides: list[str], tiny: bool, into: str | None, quiet: bool, trials: int | None, seed: int
+) -> Result:
     """Runs an experiment with settings that are searched for the best run.metric; goes on where DIR holds this sweep.
 
     Of the overrides, `key=log:LOW:HIGH` and `key=range:LOW:HIGH` are ranges, `key=A,B` of a number and `key=list:A,B`
-    of anything are lists, and the others are fixed. Where all are lists each combination is tried, once; else the
-    tree-structured Parzen estimator chooses (Bergstra et al. 2011), from --seed and the trials before, so that a sweep
-    that was interrupted ends as one that was not. A trial that diverges has no score.
+    of anything are lists, and the others are fixed; all apply in the order in which they are written. Where all are
+    lists each combination is tried, once; else the tree-structured Parzen estimator chooses (Bergstra et al. 2011), 20
+    times unless `trials` says otherwise, from --seed and the trials before, so that a sweep that was interrupted ends
+    as one that was not. A trial that diverges, or fails on its settings, data or memory, has no score.
 
     DIR holds a folder for each trial, trials.json and trials.md (best first), trials.png, and optuna's sweep.journal.
+
+    Raises:
+      UserError: something is wrong before the first trial, or all failed; the same command then tries them again.
+      Diverged: all trials did.
     """
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space, fixed, base, folder = _begin(name, overrides, tiny, into, trials, seed)
-    backend = JournalFileBackend(str(folder / JOURNAL))
+    space, settings, base, folder = _begin(name, overrides, tiny, into, trials, seed)
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     study = optuna.create_study(
-        storage=JournalStorage(backend), study_name=name, load_if_exists=True,
+        storage=storage, study_name=name, load_if_exists=True,
         direction="maximize" if base.direction == "max" else "minimize",
     )  # fmt: skip
     grid = _grid(space)
+    wanted = _wanted(trials, grid)
     rows = [trial.user_attrs["row"] for trial in study.trials if "row" in trial.user_attrs]
-    while len(rows) < min(trials, len(grid) or trials):
+    while len(rows) < wanted:
         number = len(rows)
         study.sampler = optuna.samplers.TPESampler(seed=seed + number)
         begun = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.RUNNING]
@@ -80,44 +94,55 @@ def sweep(name: str, overrides: list[str], tiny: bool, into: str | None, quiet: 
             study.enqueue_trial(dict(zip((each.key for each in space), grid[number], strict=True)))
         asked = study.ask()
         values = {each.key: each.suggest(asked) for each in space}
-        settings = [*fixed, *(f"{key}={value}" for key, value in values.items())]
-        outcome = _trial(experiments.resolve(name, settings, tiny), folder / f"trial-{number}", quiet)
+        outcome = _trial(name, settings(values), tiny, folder / f"trial-{number}", quiet)
         if outcome["status"] == "interrupted":
             return {"trials": rows} | outcome, f"saved; the same command goes on with trial {number}"
         row = {"trial": number, "score": outcome["best"], "status": outcome["status"], "settings": values}
+        if outcome["status"] == FAILED:
+            row["reason"] = outcome["reason"]
         asked.set_user_attr("row", row)
-        failed = row["score"] is None
-        study.tell(asked, row["score"], state=optuna.trial.TrialState.FAIL if failed else None)
+        unscored = row["score"] is None
+        study.tell(asked, row["score"], state=optuna.trial.TrialState.FAIL if unscored else None)
         rows.append(row)
-        print(f"{_line(row, base.metric)} ({len(rows)} of {min(trials, len(grid) or trials)})", file=sys.stderr)
-    return _told(rows, space, base, folder)
+        print(f"{_line(row, base.metric)} ({len(rows)} of {wanted})", file=sys.stderr)
+    told = _told(rows, space, base, folder)
+    if all(row["score"] is None for row in rows):
+        if any(row["status"] == FAILED for row in rows):  # the same command tries again: the data may be put right
+            optuna.delete_study(study_name=name, storage=storage)
+        raise _hopeless(rows, base.metric)
+    return told
 
 
 def apart(
-    name: str, overrides: list[str], tiny: bool, into: str | None, trials: int, seed: int
+    name: str, overrides: list[str], tiny: bool, into: str | None, trials: int | None, seed: int
 ) -> list[tuple[list[str], Path]]:
     """Returns overrides and folder of each trial of a grid, to be trained anywhere; [] where one needs those before it.
 
     DIR becomes the folder of this sweep. Once the trials are there, `sweep` finds them and tells.
     """
-    space, fixed, _, folder = _begin(name, overrides, tiny, into, trials, seed)
-    keys = [each.key for each in space]
+    space, settings, _, folder = _begin(name, overrides, tiny, into, trials, seed)
+    keys, grid = [each.key for each in space], _grid(space)
     return [
-        ([*fixed, *(f"{key}={value}" for key, value in zip(keys, values, strict=True))], folder / f"trial-{number}")
-        for number, values in enumerate(_grid(space)[:trials])
+        (settings(dict(zip(keys, values, strict=True))), folder / f"trial-{number}")
+        for number, values in enumerate(grid[: _wanted(trials, grid)])
     ]
 
 
 def _begin(
-    name: str, overrides: list[str], tiny: bool, into: str | None, trials: int, seed: int
-) -> tuple[list[Searched], list[str], Run, Path]:
-    """Returns what is searched, what is fixed, how a run is judged, and the folder of the sweep, which it makes."""
-    if trials < 1:
+    name: str, overrides: list[str], tiny: bool, into: str | None, trials: int | None, seed: int
+) -> tuple[list[Searched], Settings, Run, Path]:
+    """Returns what is searched, how to set it, how a run is judged, and the folder of the sweep, which it makes."""
+    if trials is not None and trials < 1:
         raise UserError(f"--trials {trials} must be at least 1")
     space, fixed = parse(experiments.resolve(name, [], tiny), overrides)
+    order = [word.partition("=")[0] for word in overrides]
+
+    def settings(values: dict[str, Any]) -> list[str]:
+        written = zip(overrides, order, strict=True)  # a group that is set anew forgets what was set in it before
+        return [word if word in fixed else f"{key}={values[key]}" for word, key in written]
 
     def resolved(values: dict[str, str]) -> Experiment:
-        return experiments.resolve(name, [*fixed, *(f"{key}={value}" for key, value in values.items())], tiny)
+        return experiments.resolve(name, settings(values), tiny)
 
     first = {each.key: each.ends[0] for each in space}
     for each in space:
@@ -125,13 +150,24 @@ def _begin(
             resolved(first | {each.key: value})  # raises where it is none
     folder = Path(into) if into else Path("runs") / f"{name}-sweep"
     said = {"name": name, "tiny": tiny, "seed": seed, "fixed": fixed, "searched": [vars(each) for each in space]}
+    said["order"] = order
     _claim(folder, json.loads(json.dumps(said)))
-    return space, fixed, resolved(first).run, folder
+    return space, settings, resolved(first).run, folder
 
 
 def _grid(space: list[Searched]) -> list[tuple[str, ...]]:
     """Returns every combination of values, none where one is a range."""
     return list(itertools.product(*(each.values for each in space)))
+
+
+def _wanted(trials: int | None, grid: list[tuple[str, ...]]) -> int:
+    """Returns how many trials there are to be, all of a grid unless somebody says fewer; then stderr says so too."""
+    if trials is None:
+        return len(grid) or TRIALS
+    if trials < len(grid):
+        left = f"--trials {trials} leaves out {len(grid) - trials} of the {len(grid)} combinations"
+        print(f"{left}; without --trials all are tried", file=sys.stderr)
+    return min(trials, len(grid) or trials)
 
 
 def parse(experiment: Experiment, overrides: list[str]) -> tuple[list[Searched], list[str]]:
@@ -198,11 +234,33 @@ def _claim(folder: Path, said: dict[str, Any]) -> None:
     path.write_text(json.dumps(said, indent=1) + "\n")
 
 
-def _trial(experiment: Experiment, folder: Path, quiet: bool) -> dict[str, Any]:
+def _trial(name: str, settings: list[str], tiny: bool, folder: Path, quiet: bool) -> dict[str, Any]:
+    """Returns how a trial ended; where it failed also why, and its folder then holds no run that was not trained."""
+    described = record.exists(folder)
     try:
-        return finish(run.train(experiment, folder, quiet))
+        return finish(run.train(experiments.resolve(name, settings, tiny), folder, quiet))
     except Diverged:
-        return {"status": "diverged", "best": None}
+        return {"status": DIVERGED, "best": None}
+    except (UserError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        reason = str(error)
+        if not isinstance(error, UserError):
+            if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in reason:
+                raise
+            reason = f"out of memory ({(reason.splitlines() or [type(error).__name__])[0][:200]})"
+    if not described and not checkpoint.steps(folder):
+        (folder / record.FACTS).unlink(missing_ok=True)
+    return {"status": FAILED, "best": None, "reason": reason}
+
+
+def _hopeless(rows: list[dict[str, Any]], metric: str) -> UserError | Diverged:
+    """Returns what to say of trials of which none has a score."""
+    if failed := next((row for row in rows if row["status"] == FAILED), None):
+        return UserError(f"no trial has a score; trial {failed['trial']} failed: {failed['reason']}")
+    if all(row["status"] == DIVERGED for row in rows):
+        return Diverged(
+            "all trials diverged; try a lower optimizer.peak_lr, a longer optimizer.warmup or optimizer.clip"
+        )
+    return UserError(f"no trial has a score; run.metric={metric} was never a number, so choose another")
 
 
 def _told(rows: list[dict[str, Any]], space: list[Searched], base: Run, folder: Path) -> Result:
@@ -211,10 +269,9 @@ def _told(rows: list[dict[str, Any]], space: list[Searched], base: Run, folder: 
     ranked = sorted(rows, key=lambda row: (row["score"] is None, sign * (row["score"] or 0.0)))
     keys = [each.key for each in space]
     lines = [f"| trial | {base.metric} | {' | '.join(keys)} |", "|---|---|" + "---|" * len(keys)]
-    lines += [
-        f"| {row['trial']} | {_score(row)} | {' | '.join(_short(row['settings'][key]) for key in keys)} |"
-        for row in ranked
-    ]
+    for row in ranked:
+        cells = [row["trial"], _score(row).replace("|", r"\|"), *(_short(row["settings"][key]) for key in keys)]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     result = {"metric": base.metric, "direction": base.direction, "folder": str(folder), "trials": ranked}
     (folder / TABLE).write_text(json.dumps(result, indent=1) + "\n")
     (folder / PAGE).write_text("\n".join(lines) + "\n")
@@ -229,7 +286,9 @@ def _line(row: dict[str, Any], metric: str) -> str:
 
 
 def _score(row: dict[str, Any]) -> str:
-    return row["status"] if row["score"] is None else f"{row['score']:.4f}"
+    if row["score"] is None:
+        return f"{row['status']}: {row['reason']}" if "reason" in row else row["status"]
+    return f"{row['score']:.4f}"
 
 
 def _short(value: Any) -> str:

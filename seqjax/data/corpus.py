@@ -133,7 +133,7 @@ def tokenise(
     Raises:
       UserError: no records, a record without the field that is read, one with a second text where the first has none
         or the other way round, a label that is not among `labels`, another number of choices than of labels, an answer
-        at a wrong offset that is refused, or entities that are not marked.
+        at a wrong offset that is refused, entities that are not marked, or a second text beside choices or entities.
     """
     if not len(records):
         raise UserError("the data holds no records")
@@ -244,6 +244,8 @@ def _write(folder: Path, records: Records, tokenizer: Encoder, reads: str, label
                     documents = (tokenizer.source if reads == "pair" else tokenizer).encode_batch(texts)
                 if may_pair:
                     _check_pairs(here, pair)
+                if reads in ("choices", "relation"):
+                    _check_alone(here)
                 if reads in ("label", "choices", "relation"):
                     numbers += [class_number(field(here[i], i, "label"), labels, i) for i in here for _ in each]
                 if reads == "number":
@@ -291,6 +293,16 @@ def _check_pairs(records: Mapping[int, Mapping[str, Any]], pair: bool) -> None:
     if (odd := next((i for i in records if ("pair" in records[i]) != pair), None)) is not None:
         what = "a second text in 'pair', as record 1 has" if pair else "one text, as record 1 is"
         raise UserError(f"record {odd + 1}: expected {what}, found {', '.join(records[odd])}")
+
+
+def _check_alone(records: Mapping[int, Mapping[str, Any]]) -> None:
+    """Raises UserError where a record, by number, has a second text that does not stand in the first as well."""
+    odd = next((i for i in records if "pair" in records[i] and records[i]["pair"] not in records[i]["text"]), None)
+    if odd is not None:
+        raise UserError(
+            f"record {odd + 1}: expected one text, found a second in 'pair', which would not be read; join it to the "
+            "text, for example data.source.text=article,question, or leave it out"
+        )
 
 
 def _read(folder: Path) -> Corpus:

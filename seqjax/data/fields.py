@@ -26,9 +26,10 @@ def class_number(label: str, labels: Sequence[str], index: int) -> int:
     """Returns the place of a label, or a tag, among all.
 
     Raises:
-      UserError: it is not among them.
+      UserError: it is not among them, or they are none, or no texts.
     """
     if label not in labels:
+        _check_labels(labels, index)
         raise UserError(
             f"record {index + 1}: {unknown('label', str(label), list(labels))} (labels of the training data)"
         )
@@ -61,8 +62,19 @@ def choices_of(record: Mapping[str, Any], index: int, labels: Sequence[str]) -> 
     """
     found: list[str] = field(record, index, "choices")
     if len(found) != len(labels):
+        _check_labels(labels, index)
         raise UserError(
             f"record {index + 1} has {len(found)} choices, but {len(labels)} labels name them ({', '.join(labels)}); "
             "set data.source.choices, or objective.labels"
         )
     return found
+
+
+def _check_labels(labels: Sequence[str], index: int) -> None:
+    """Raises UserError where an objective has no labels, as one that a notebook makes without them, or no texts."""
+    if not labels:
+        raise UserError(
+            f"record {index + 1}: expected the objective to name its labels, found none; pass them, labels=(...)"
+        )
+    if (strange := next((name for name in labels if not isinstance(name, str)), None)) is not None:
+        raise UserError(f"objective.labels: expected texts, found {strange!r:.60}; write them as texts")

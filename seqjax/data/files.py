@@ -1,6 +1,6 @@
 # Copyright 2026 The seqjax Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records in text files: plain text, JSON lines, TSV, CSV and CoNLL columns, each also gzipped.
+"""Records in text files: plain text, JSON lines, TSV and CSV, each also gzipped; for columns of words see `conll`.
 
 Whatever is wrong with a line is said in one line, "FILE:LINE: expected ..., found ...".
 """
@@ -11,7 +11,6 @@ import csv
 import glob
 import gzip
 import io
-import itertools
 import json
 import os
 import re
@@ -195,19 +194,25 @@ def semeval_rows(path: Path, text: str) -> Iterator[Row]:
     """Yields the sentences of SemEval-2010 task 8: a number, a tab and a quoted text, then its relation, a comment.
 
     The two nominals stay between <e1> and </e1>, <e2> and </e2>; see `seqjax.data.marked`.
+
+    Raises:
+      UserError: a line that is none of these, or a sentence whose relation is missing.
     """
-    lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
-        if not (match := re.fullmatch(r'\d+\t"(.*)"\s*', line)):
-            if re.match(r"\d+\t", line):
-                raise UserError(f"{path}:{number}: expected a text in quotes after the number, found {line!r:.60}")
+    lines = enumerate(text.split("\n"), 1)
+    for number, line in lines:
+        if not line.strip() or line.startswith("Comment:"):
             continue
+        if not (match := re.fullmatch(r'\d+\t"(.*)"\s*', line)):
+            raise UserError(f"{path}:{number}: expected a number, a tab and a text in quotes, found {line!r:.60}")
         if not all(mark in line for mark in ("<e1>", "</e1>", "<e2>", "</e2>")):
             raise UserError(f"{path}:{number}: expected nominals between <e1> </e1> and <e2> </e2>, found {line!r:.60}")
-        label = lines[number].strip() if number < len(lines) else ""
-        if not label:
-            raise UserError(f"{path}:{number + 1}: expected a relation, found {label!r}")
-        yield number, {"text": match[1], "label": label}
+        after, label = next(lines, (number + 1, ""))
+        if not label.strip() or label.startswith("Comment:") or re.match(r'\d+\s+"', label):
+            raise UserError(
+                f"{path}:{after}: expected a relation, missing after its sentence, found {label.strip()!r:.60}; "
+                "write it on a line of its own"
+            )
+        yield number, {"text": match[1], "label": label.strip()}
 
 
 def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, str]]:
@@ -222,10 +227,12 @@ def parallel_rows(first: Path, second: Path, encoding: str) -> list[dict[str, st
     return [{"text": text, "pair": pair} for text, pair in zip(texts, pairs, strict=True) if text.strip()]
 
 
-def json_rows(path: Path, lines: Iterable[str]) -> Iterator[Row]:
-    """Yields the object on each line that is not blank."""
+def json_rows(path: Path, lines: Iterable[str], blank: bool = False) -> Iterator[tuple[int, Any]]:
+    """Yields the object on each line; a line that is blank is None with `blank`, else left out."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
+            if blank:
+                yield number, None
             continue
         try:
             value = json.loads(line)
@@ -239,20 +246,24 @@ def json_rows(path: Path, lines: Iterable[str]) -> Iterator[Row]:
         yield number, value
 
 
-def tsv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse") -> Iterator[Row]:
+def tsv_rows(
+    path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse", blank: bool = False
+) -> Iterator[tuple[int, Any]]:
     """Yields the tab-separated columns of each line that is not empty. A quote is a character like any other.
 
     A line with other columns than the first is ragged: "refuse" raises UserError, "skip" leaves it out and says on
-    stderr how many there were.
+    stderr how many there were. With `blank` one that is empty, or whose columns are, is not left out, but None.
     """
-    rows = ((number, line.split("\t")) for number, line in enumerate(lines, 1) if line)
-    yield from _columns(path, rows, header, ragged)
+    rows = ((number, line.split("\t")) for number, line in enumerate(lines, 1) if line or blank)
+    yield from _columns(path, rows, header, ragged, blank)
 
 
-def csv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse") -> Iterator[Row]:
+def csv_rows(
+    path: Path, lines: Iterable[str], header: bool, ragged: str = "refuse", blank: bool = False
+) -> Iterator[tuple[int, Any]]:
     """Yields the comma-separated columns of each row; a quoted field may hold commas, quotes and line ends.
 
-    Here lines have their ends; `ragged` is as for `tsv_rows`.
+    Here lines have their ends; `ragged` and `blank` are as for `tsv_rows`.
     """
     reader = csv.reader(lines, strict=True)
 
@@ -268,51 +279,21 @@ def csv_rows(path: Path, lines: Iterable[str], header: bool, ragged: str = "refu
                 raise UserError(f"{path}:{number}: expected comma-separated fields, found {error}") from None
             finally:
                 csv.field_size_limit(limit)
-            if row:
+            if row or blank:
                 yield number, row
 
-    yield from _columns(path, rows(), header, ragged)
+    yield from _columns(path, rows(), header, ragged, blank)
 
 
-def conll_rows(path: Path, lines: Iterable[str], words: int, tags: int | None) -> Iterator[Row]:
-    """Yields sentences, which blank lines end; columns `words` and `tags` (from 0; -1 is the last) of each line.
-
-    Without `tags` (None) a line may be a word alone.
-
-    Columns stand between tabs where a line has one, else between spaces. -DOCSTART- lines are left out.
-    """
-    first = 1
-    sentence: list[str] = []
-    labels: list[str] = []
-    for number, line in enumerate(itertools.chain(lines, [""]), 1):
-        if not line.strip():
-            if sentence:
-                yield first, {"words": sentence} | ({} if tags is None else {"tags": labels})
-            sentence, labels = [], []
-            continue
-        columns = line.rstrip("\t").split("\t") if "\t" in line else [part for part in line.split(" ") if part]
-        if columns[0] == "-DOCSTART-":
-            continue
-        need = max(1, words + 1) if tags is None else max(2, words + 1, tags + 1)
-        if len(columns) < need:
-            what = "a word" if tags is None else "a word and its tag"
-            raise UserError(f"{path}:{number}: expected {what} in {need} or more columns, found {line!r:.60}")
-        first = number if not sentence else first
-        sentence.append(columns[words].strip())
-        labels += [] if tags is None else [columns[tags].strip()]
-
-
-def unplaced(path: Path, number: int, words: list[str]) -> list[str]:
-    """Returns words without the digit that each ends with, the place of a character in its word."""
-    if strange := next((word for word in words if len(word) < 2 or not word[-1].isdigit()), None):
-        raise UserError(f"{path}:{number}: expected characters with a digit after each, found {strange!r:.60}")
-    return [word[:-1] for word in words]
-
-
-def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool, ragged: str) -> Iterator[Row]:
+def _columns(
+    path: Path, lines: Iterator[tuple[int, list[str]]], header: bool, ragged: str, blank: bool
+) -> Iterator[tuple[int, Any]]:
     names: list[str] = []
     skipped: list[int] = []
     for number, fields in lines:
+        if blank and not any(field.strip() for field in fields):
+            yield number, None
+            continue
         if not names:
             names = [name.strip() for name in fields] if header else [str(i) for i in range(len(fields))]
             if twice := next((name for name in names if names.count(name) > 1), None):
@@ -327,9 +308,9 @@ def _columns(path: Path, lines: Iterator[tuple[int, list[str]]], header: bool, r
         elif ragged == "skip":
             skipped.append(number)
         else:
+            cure = "give it as many" if blank else "data.source.ragged=skip leaves such lines out"
             raise UserError(
-                f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}; "
-                "data.source.ragged=skip leaves such lines out"
+                f"{path}:{number}: expected {len(names)} columns ({', '.join(names)}), found {len(fields)}; {cure}"
             )
     if skipped:
         what = f"{len(skipped):,} without {len(names)} columns, the first at line {skipped[0]}"

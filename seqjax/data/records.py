@@ -4,6 +4,7 @@
 
 import hashlib
 import json
+import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from seqjax.errors import UserError
 from seqjax.tags import convert
 
 Record = dict[str, Any]
+TEXTS = ("text", "pair", "label", "words", "tags")  # keys of a record whose values are texts, or lists of them
 
 
 class Rows(Protocol):
@@ -145,25 +147,50 @@ class Converted:
 def from_records(records: Sequence[Mapping[str, Any]], labels: Sequence[str] = ()) -> Records:
     """Returns records that are already in memory, as a notebook has them, with the keys that `Records` names.
 
-    Where `pair` is a list of texts, references for one, there is a record of each.
+    Where `pair` is a list of texts, references for one, there is a record of each. Labels and tags may be numbers or
+    truth values, which become texts as JSON writes them: 3, 0.5, true.
 
     Raises:
-      UserError: there are none, or one is not a dict with text keys, or its words and tags differ in number.
+      UserError: there are none, or one is not a dict with text keys, or a value is of another type than `Records` says,
+        or its words and tags differ in number.
     """
     rows: list[Record] = []
     for number, record in enumerate(records):
         if not isinstance(record, Mapping) or not all(isinstance(key, str) for key in record):
             raise UserError(f"record {number}: expected a dict with text keys, found {record!r:.80}")
-        if "words" in record and "tags" in record and len(record["words"]) != len(record["tags"]):
+        own = {key: _checked(key, record[key], f"record {number}") for key in TEXTS if key in record}
+        if "words" in own and "tags" in own and len(own["words"]) != len(own["tags"]):
             raise UserError(
-                f"record {number}: expected one tag for each of the {len(record['words'])} words, "
-                f"found {len(record['tags'])}"
+                f"record {number}: expected one tag for each of the {len(own['words'])} words, found {len(own['tags'])}"
             )
-        several = isinstance(record.get("pair"), list)  # references for one text: a record of each
-        rows += [{**record, "pair": text} for text in record["pair"]] if several else [dict(record)]
+        several = isinstance(own.get("pair"), list)  # references for one text: a record of each
+        rows += [{**record, **own, "pair": text} for text in own["pair"]] if several else [{**record, **own}]
     if not rows:
         raise UserError("expected at least one record, found none")
-    return Records(rows, fingerprint(rows), tuple(labels))
+    return Records(rows, fingerprint(rows), tuple(_text("label", name, "labels") for name in labels))
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    """Returns what a record holds by one of TEXTS; raises UserError where it is of another type."""
+    if key in ("words", "tags") and isinstance(value, (list, tuple, np.ndarray)):
+        return [_text(key, item, where) for item in value]
+    if key == "pair" and isinstance(value, list) and value:
+        return [_text(key, item, where) for item in value]
+    if key in ("words", "tags"):
+        raise UserError(f"{where}: expected a list of texts for the {key}, found {value!r:.60}")
+    return _text(key, value, where)
+
+
+def _text(key: str, value: Any, where: str) -> str:
+    """Returns a text, or the name of a label or a tag that is a number or a truth value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, np.generic):  # a 32-bit 0.3 is 0.3, not what that is in 64 bits
+        value = float(str(value)) if isinstance(value, np.floating) else value.item()
+    if key in ("label", "tags") and isinstance(value, (bool, int, float)) and math.isfinite(value):
+        return json.dumps(value)
+    cure = f"; leave out '{key}' where there is none" if value is None and key not in ("words", "tags") else ""
+    raise UserError(f"{where}: expected text for the {key}, found {value!r:.60}{cure}")
 
 
 def fingerprint(content: Any) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from seqjax.config import unknown
-from seqjax.data import files, glue, questions
+from seqjax.data import conll, files, glue, questions
 from seqjax.data.canonical import CANONICAL, canonical, default, each_pair
 from seqjax.data.dialogues import dialogue_rows
 from seqjax.data.heldout import hold_out
@@ -60,7 +60,7 @@ class Source:
       header: tsv and csv: the first line names the columns; else they are called "0", "1", ...
       encoding: of the files.
       ragged: tsv, csv and glue: a line with more or fewer columns is an error ("refuse"), or is left out and counted on
-        stderr ("skip").
+        stderr ("skip"); in a file that is predicted of it is always an error.
       text, pair, label, words, tags: the columns that hold these. A column that is not named otherwise may be missing,
         except for the text of tsv, csv and jsonl records without words; those of glue are known. For conll, words and
         tags may be numbers of columns; by default the first and the last. A text may be of several columns, between
@@ -286,9 +286,9 @@ def _rows(source: Source, kind: str, path: Path) -> Iterable[Record]:
         found = files.semeval_rows(path, text)
     else:
         words, tags = _conll_column(source, "words", 0), _conll_column(source, "tags", -1)
-        sentences = files.conll_rows(path, text.split("\n"), words, tags)
+        sentences = conll.conll_rows(path, text.split("\n"), words, tags)
         if source.placed:
-            return [row | {"words": files.unplaced(path, number, row["words"])} for number, row in sentences]
+            return [row | {"words": conll.unplaced(path, number, row["words"])} for number, row in sentences]
         return [row for _, row in sentences]
     if kind == "text":
         return [row for _, row in found]

@@ -9,7 +9,7 @@ with nothing to find and F1 with neither are 0.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ Score = dict[str, Any]
 Entity = tuple[int, int, int, str]  # sequence, first word, word after the last, type
 AVERAGES = ("micro", "macro", "weighted")
 RESAMPLES = 1000  # of the bootstrap
+TOGETHER = 1 << 22  # numbers of its draws that are in memory at a time
 PARTS = 4  # of equally many texts, by their length
 DIRECTED = re.compile(r"\(e[12],e[12]\)$")
 SHOWN_CLASSES = 12  # a confusion matrix of more is left to the HTML report
@@ -52,27 +53,44 @@ def classification_report(
     out["mcc"] = float(matthews_corrcoef(y_true, y_pred))
     if any(DIRECTED.search(label) for label in labels):
         out["relation_f1"] = _relation_f1(gold, predicted)
-    cells = np.zeros((len(named), len(named)))
-    np.add.at(cells, (y_true, y_pred), 1)
-    drawn = resampled(cells.ravel()).reshape(-1, *cells.shape)
-    right = np.einsum("rkk->rk", drawn)[:, : len(labels)]
-    found = (drawn.sum(axis=1) + drawn.sum(axis=2))[:, : len(labels)]
-    macro = np.mean(np.divide(2 * right, found, out=np.zeros_like(right), where=found > 0), axis=1)
-    intervals = {"accuracy": interval(right.sum(axis=1) / len(y_true)), "mcc": interval(_matthews(drawn))}
-    intervals["macro_f1"] = interval(macro)
-    if "relation_f1" in out:
-        kinds = [DIRECTED.sub("", label) for label in labels]
-        member = np.array([[name == kind for name in kinds] for kind in _relations(gold)], float)
-        hits, said = right @ member.T, found @ member.T
-        every = np.divide(2 * hits, said, out=np.zeros_like(hits), where=said > 0)
-        intervals["relation_f1"] = interval(every.mean(axis=1)) if len(member) else [0.0, 0.0]
+    cells, counts = np.unique(np.multiply(y_true, len(named)) + y_pred, return_counts=True)
+    row, column = np.divmod(cells, len(named))
+    kinds = [DIRECTED.sub("", label) for label in labels]
+    member = np.array([[name == kind for name in kinds] for kind in _relations(gold)], float)
+
+    def scores(drawn: np.ndarray) -> np.ndarray:
+        true, said = (_summed(drawn, place, len(named)) for place in (row, column))
+        right = _summed(drawn[:, row == column], row[row == column], len(named))
+        mcc = _matthews(true, said, right)
+        right, found = right[:, : len(labels)], (true + said)[:, : len(labels)]
+        every = [right.sum(axis=1) / len(y_true), mcc, _f1(right, found).mean(axis=1)]
+        if "relation_f1" in out:
+            every.append(_f1(right @ member.T, found @ member.T).mean(axis=1) if len(member) else np.zeros(len(drawn)))
+        return np.stack(every, axis=1)
+
+    names = ("accuracy", "mcc", "macro_f1", "relation_f1")
+    intervals = {name: interval(values) for name, values in zip(names, bootstrap(counts, scores).T, strict=False)}
     return out | _scores(y_true, y_pred, labels) | {"intervals": intervals}
 
 
-def resampled(counts: np.ndarray) -> np.ndarray:
-    """Returns how often each kind occurs among as many things, drawn again with replacement: [RESAMPLES, kinds]."""
-    total = int(counts.sum())
-    return np.random.default_rng(0).multinomial(total, counts / total, size=RESAMPLES).astype(float)
+def bootstrap(counts: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Returns a statistic of each of RESAMPLES times as many things, drawn again with replacement.
+
+    Args:
+      counts: int [kinds]: how many things there are of each kind.
+      statistic: from how often each kind was drawn, float [R, kinds], to [R, ...]; R are as many as memory allows.
+    """
+    total, rng = int(counts.sum()), np.random.default_rng(0)
+    sizes = [len(part) for part in np.array_split(range(RESAMPLES), -(-RESAMPLES * len(counts) // TOGETHER))]
+    draws = (rng.multinomial(total, counts / total, size=size).astype(float) for size in sizes if size)
+    return np.concatenate([statistic(drawn) for drawn in draws])
+
+
+def mean_intervals(each: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
+    """Returns the interval of the mean of each score, whose values are of as many things."""
+    values = np.stack(list(each.values()), axis=1)
+    means = bootstrap(np.ones(len(values), int), lambda drawn: drawn @ values / len(values))
+    return {name: interval(column) for name, column in zip(each, means.T, strict=True)}
 
 
 def interval(values: np.ndarray) -> list[float]:
@@ -101,11 +119,26 @@ def _relations(gold: Sequence[str]) -> list[str]:
     return sorted({DIRECTED.sub("", label) for label in gold} - {"Other"})
 
 
-def _matthews(cells_RKK: np.ndarray) -> np.ndarray:
-    """Returns the correlation of each confusion matrix (Gorodkin 2004, equation 8); 0 where one side is one class."""
-    total = cells_RKK.sum(axis=(1, 2))
-    gold_RK, said_RK = cells_RKK.sum(axis=2), cells_RKK.sum(axis=1)
-    shared = np.einsum("RKK->R", cells_RKK) * total - np.sum(gold_RK * said_RK, axis=1)
+def _summed(drawn_RN: np.ndarray, place_N: np.ndarray, size: int) -> np.ndarray:
+    """Returns the sums of what has each place, [R, size]."""
+    from scipy.sparse import csr_array
+
+    member = csr_array((np.ones(len(place_N)), (place_N, np.arange(len(place_N)))), (size, len(place_N)))
+    return np.asarray(member @ drawn_RN.T).T
+
+
+def _f1(right: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Returns F1 of hits and of what is gold and predicted together; 0 where there is neither."""
+    return np.divide(2 * right, found, out=np.zeros_like(right), where=found > 0)
+
+
+def _matthews(gold_RK: np.ndarray, said_RK: np.ndarray, right_RK: np.ndarray) -> np.ndarray:
+    """Returns the correlation of confusion matrices (Gorodkin 2004, equation 8) by their sums and diagonals.
+
+    0 where one side is one class.
+    """
+    total = gold_RK.sum(axis=1)
+    shared = right_RK.sum(axis=1) * total - np.sum(gold_RK * said_RK, axis=1)
     spread = np.sqrt((total**2 - np.sum(gold_RK**2, axis=1)) * (total**2 - np.sum(said_RK**2, axis=1)))
     return np.divide(shared, spread, out=np.zeros_like(spread), where=spread > 0)
 
@@ -155,10 +188,9 @@ def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[
     counts = np.zeros((len(lengths[0]), 3))
     for column, found in enumerate((gold & predicted, predicted, gold)):
         np.add.at(counts[:, column], [entity[0] for entity in found], 1)
-    right, said, there = (resampled(np.ones(len(counts))) @ counts).T
-    micro = np.divide(2 * right, said + there, out=np.zeros_like(right), where=said + there > 0)
+    right, said, there = bootstrap(np.ones(len(counts), int), lambda drawn: drawn @ counts).T
     return _entity_scores(gold, predicted) | {
-        "intervals": {"micro_f1": interval(micro)},
+        "intervals": {"micro_f1": interval(_f1(right, said + there))},
         "token_accuracy": sum(a == b for a, b in zip(y_true, y_pred, strict=True)) / len(y_true),
         "token_f1_macro_with_O": _average(y_true, y_pred, range(len(tags)), "macro")["f1"],
         "token_f1_macro_without_O": _average(y_true, y_pred, without, "macro")["f1"],
@@ -169,8 +201,8 @@ def tagging_report(gold_tags: Sequence[Sequence[str]], predicted_tags: Sequence[
 def regression_report(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, Any]:
     """Returns {"pearson", "spearman", "mean_squared_error", "mean_absolute_error", "intervals"}.
 
-    The correlation with something that is the same everywhere is 0. "intervals" are of 95 %, of both correlations, as
-    `classification_report` has them.
+    The correlation with something that is the same everywhere is 0, with a NaN it is one. "intervals" are of 95 %, of
+    both correlations, as `classification_report` has them.
 
     Raises:
       UserError: nothing to score, or differing lengths.
@@ -199,7 +231,8 @@ def _correlation(pair: np.ndarray) -> np.ndarray:
     """Returns Pearson's correlation of [2, ..., N] over N."""
     x, y = pair - np.mean(pair, axis=-1, keepdims=True)
     spread = np.sqrt(np.sum(x**2, axis=-1) * np.sum(y**2, axis=-1))
-    return np.divide(np.sum(x * y, axis=-1), spread, out=np.zeros_like(spread), where=spread > 0)
+    constant = np.any(np.ptp(pair, axis=-1) == 0.0, axis=0)  # whose mean may not be that number, but for its last bit
+    return np.where(constant, 0.0, np.sum(x * y, axis=-1) / np.where(constant | (spread == 0.0), 1.0, spread))
 
 
 def format_report(report: dict[str, Any]) -> str:

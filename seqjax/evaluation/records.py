@@ -33,6 +33,14 @@ def text_columns(source: Source) -> tuple[str, ...]:
     return source.joined.get("text", ("text",))
 
 
+def pair_column(source: Source) -> str:
+    """Returns the column of the second text that training had beside each, "" where none is known."""
+    kind, _, folder = source.train.partition(":")
+    if source.pair or kind != "glue":
+        return source.pair
+    return glue.pair_column(folder.partition("@")[0], source.encoding)
+
+
 def canonical(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a record whose text and pair have these keys, a text of several columns joined as in training.
 

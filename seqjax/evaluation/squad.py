@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqjax.errors import UserError
-from seqjax.evaluation.metrics import interval, resampled
+from seqjax.evaluation.metrics import mean_intervals
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -145,15 +145,15 @@ def best_threshold(above_N: np.ndarray, gains_N: np.ndarray) -> tuple[float, flo
 
 
 def _means(scores_N2: np.ndarray) -> dict[str, Any]:
-    again = 100.0 * resampled(np.ones(len(scores_N2))) @ scores_N2 / len(scores_N2)
     exact, f1 = 100.0 * scores_N2.mean(axis=0)
-    intervals = {"exact": interval(again[:, 0]), "f1": interval(again[:, 1])}
+    intervals = mean_intervals(dict(zip(("exact", "f1"), 100.0 * scores_N2.T, strict=True)))
     return {"exact": float(exact), "f1": float(f1), "total": len(scores_N2), "intervals": intervals}
 
 
 def format_answer_report(report: dict[str, Any]) -> str:
     """Returns a report as plain text; of the threshold that was tuned elsewhere too."""
-    lines = [f"{name:17} {value:.2f}" for name, value in report.items() if isinstance(value, float)]
+    digits = {name: ".9g" if name.endswith("thresh") else ".2f" for name in report}  # a threshold is given to `predict`
+    lines = [f"{name:17} {value:{digits[name]}}" for name, value in report.items() if isinstance(value, float)]
     lines += [f"{name:17} {value:,}" for name, value in report.items() if isinstance(value, int)]
     lines += [f"{name}: 95 % between {low:.2f} and {high:.2f}" for name, (low, high) in report["intervals"].items()]
     if "tuned" in report:

@@ -14,7 +14,7 @@ from seqjax.decoding.generate import generate
 from seqjax.decoding.samplers import sampler
 from seqjax.errors import UserError
 from seqjax.evaluation import metrics
-from seqjax.evaluation.metrics import in_parts, interval, resampled
+from seqjax.evaluation.metrics import bootstrap, in_parts, interval, mean_intervals
 from seqjax.evaluation.stopping import Stop, never, until
 from seqjax.models.model import Model
 from seqjax.objectives.answering import WORDS, Answering
@@ -144,9 +144,7 @@ def text_report(pairs: Sequence[dict[str, Any]], tokenize: str = "13a", stemmed:
     means["exact"] = 100.0 * np.array([_right(pair) for pair in pairs])
     out |= {name: float(np.mean(values)) for name, values in means.items()}
     out["length_ratio"] = scored.sys_len / max(scored.ref_len, 1)
-    drawn = resampled(np.ones(len(pairs)))
-    out["intervals"] = {"bleu": interval(_bleu_of(drawn, pairs, tokenize))}
-    out["intervals"] |= {name: interval(drawn @ values / len(pairs)) for name, values in means.items()}
+    out["intervals"] = {"bleu": interval(_bleus(pairs, tokenize))} | mean_intervals(means)
     out["signatures"] = {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
     if "source" in pairs[0]:
         parts = [[pairs[i] for i in part] for part in in_parts([len(pair["source"].split()) for pair in pairs])]
@@ -223,8 +221,8 @@ def _right(pair: dict[str, Any]) -> bool:
     return pair["predicted"].strip() in [text.strip() for text in _references(pair)]
 
 
-def _bleu_of(drawn_RN: np.ndarray, pairs: Sequence[dict[str, Any]], tokenize: str) -> np.ndarray:
-    """Returns BLEU of each of R corpora that hold text i so many times: sums of what sacrebleu counts in each text."""
+def _bleus(pairs: Sequence[dict[str, Any]], tokenize: str) -> np.ndarray:
+    """Returns BLEU of corpora of as many texts, drawn again: sums of what sacrebleu counts in each text."""
     import sacrebleu
 
     bleu = sacrebleu.BLEU(tokenize=tokenize, effective_order=True)  # which changes no count
@@ -232,7 +230,8 @@ def _bleu_of(drawn_RN: np.ndarray, pairs: Sequence[dict[str, Any]], tokenize: st
     counts_NC = np.array([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in each])
     orders = len(each[0].counts)
     found = []
-    for counts in (drawn_RN @ counts_NC).round().astype(int).tolist():
+    again = bootstrap(np.ones(len(pairs), int), lambda drawn: drawn @ counts_NC)
+    for counts in again.round().astype(int).tolist():
         said, gold = counts[-2:]
         corpus = bleu.compute_bleu(counts[:orders], counts[orders:-2], said, gold, smooth_method="exp")
         found.append(corpus.score)

@@ -5,7 +5,7 @@
 from jax import export
 from tokenizers import Tokenizer
 program = export.deserialize(open("model.stablehlo", "rb").read())
-ids = Tokenizer.from_file("tokenizer/tokenizer.json").encode(text, add_special_tokens=False).ids
+ids = Tokenizer.from_file("tokenizer/tokenizer.json").encode(text, add_special_tokens=False).ids  # if it has this file
 logits = program.call(*inputs)  # several outputs are a tuple
 
 signature.json says names, shapes and order of inputs and outputs, which ids stand around a text, how texts stand in a
@@ -22,6 +22,7 @@ from jax import export
 
 from seqjax.data.marked import MARKS
 from seqjax.data.sources import Source
+from seqjax.experiment import Experiment
 from seqjax.models.heads import ChoiceHead, EmbeddingHead, EntityPairHead
 from seqjax.models.model import Model, portable
 from seqjax.objectives.answering import Answering
@@ -33,19 +34,18 @@ PROGRAM, SIGNATURE = "model.stablehlo", "signature.json"
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def write_program(
-    folder: Path, model: Model, params: Params, objective: Objective, source: Source, tokenizer: Any
-) -> dict[str, Any]:
+def write_program(folder: Path, model: Model, params: Params, experiment: Experiment, tokenizer: Any) -> dict[str, Any]:
     """Writes model.stablehlo, signature.json and the tokenizer's folder, and returns the signature.
 
-    Rows, length and length of the source are free. Inputs: "tokens"; "segments" (0 at padding); "positions" where
+    Rows, length and length of the source are free; a model that learnt its positions says no number beyond the last of
+    them, "max_length". Inputs: "tokens"; "segments" (0 at padding); "positions" where
     several texts stand in a row, each a segment of its own; "token_types" where the model has them; "entities" where a
     class is of two of them; "prefix" where part of a row is read both ways; "source" and "source_segments" for an
     encoder-decoder. Outputs are float32: "logits" of the task's head, or "vectors" of each text; of a linear chain
     "start", "between" and "end" too, the scores of tags after each other; of several heads the logits of each by its
     name.
     """
-    model = portable(model)
+    model, objective = portable(model), experiment.objective
     names = _inputs(model, objective)
     weights = jax.tree.map(jnp.asarray, params)
     found: list[str] = []
@@ -67,15 +67,18 @@ def write_program(
         "task": type(objective).__name__,
         "labels": _labels(objective),
         "row": _row(model, objective),
-        "texts": _texts(source),
+        "length": experiment.data.length,
+        "max_length": _max_length(model.trunk.config),
+        "answers": _answers(objective, experiment.data.overlap),
+        "texts": _texts(experiment.data.source),
         "special_ids": {"pad": tokenizer.pad, "begin": tokenizer.bos, "end": tokenizer.eos},
         "tokenizer": tokenizer.engine.kind,
         "platforms": list(PLATFORMS),
         "jax": jax.__version__,
     }
     (folder / PROGRAM).write_bytes(exported.serialize())
-    (folder / SIGNATURE).write_text(json.dumps(signature, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     tokenizer.save(folder / "tokenizer")
+    (folder / SIGNATURE).write_text(json.dumps(signature, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return signature
 
 
@@ -121,6 +124,19 @@ def _labels(objective: Objective) -> list[str]:
     return list(getattr(objective, "labels", ()))
 
 
+def _max_length(config: Any) -> int | None:
+    """Returns how many positions a model learnt, None where it has numbers for any."""
+    return config.max_length if getattr(config, "positions", "") == "learned" else None
+
+
+def _answers(objective: Objective, overlap: int) -> dict[str, Any]:
+    """Returns by which settings `predict` makes answers of the logits, tokens of a row; nothing of other tasks."""
+    if not isinstance(objective, QuestionAnswering):
+        return {}
+    names = ("no_answer", "threshold", "question_length", "answer_length", "n_best")
+    return {name: getattr(objective, name) for name in names} | {"overlap": overlap}
+
+
 def _row(model: Model, objective: Objective) -> str:
     """Returns how texts stand in a row."""
     if isinstance(model.head, ChoiceHead):
@@ -142,7 +158,13 @@ def _row(model: Model, objective: Objective) -> str:
             f"begin text end, the first entity between '{first} ' and ' {first}', the second between '{second} ' and "
             f"' {second}'; entities is 1 and 2 on their own tokens"
         )
-    if objective.reads in ("label", "number", "answers"):
+    if objective.reads == "answers":
+        return (
+            "begin question end context end with token_types 1 after the first end; a context that is longer than its "
+            "room in several rows; an answer stands in the context, or with no_answer at the first token, whatever the "
+            "logits elsewhere"
+        )
+    if objective.reads in ("label", "number"):
         return "begin text end, or begin text end second text end with token_types 1 after the first end"
     return "begin text"
 

@@ -10,6 +10,7 @@ FOLDER/checkpoints/STEP/meta        JSON: step, iterator state, evaluation metri
 import contextlib
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 from seqjax.config import from_json, to_json
 from seqjax.errors import UserError
 from seqjax.experiment import Experiment, Run
+from seqjax.training import processes
 from seqjax.training.step import State
 from seqjax.types import Params
+
+ASIDE = ".aside"  # the suffix of a checkpoint while another is saved in its place
 
 
 class Checkpoints:
@@ -31,6 +35,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, run: Run):
         """Opens FOLDER/checkpoints, which need not exist."""
+        _restore_what_stood_aside(folder / "checkpoints")
         sign = 1.0 if run.direction == "max" else -1.0
 
         def score(metrics: Any) -> Any:
@@ -62,7 +67,25 @@ class Checkpoints:
         if step in self._manager.all_steps():
             if metric is None or self._manager.metrics(step) is not None:
                 return
-            self._manager.delete(step)
+            self._save_instead(state, step, iterator, experiment, metric)
+        else:
+            self._save(state, step, iterator, experiment, metric)
+
+    def _save_instead(self, state: State, step: int, *rest: Any) -> None:
+        """Saves what takes the place of a checkpoint, which stands aside until the new one is complete."""
+        place = self._manager.directory / str(step)
+        aside = place.with_suffix(ASIDE)
+        processes.meet("before a checkpoint stands aside")
+        if processes.first():
+            place.rename(aside)
+        processes.meet("a checkpoint stands aside")
+        self._manager.reload()
+        self._save(state, step, *rest)
+        self._manager.wait_until_finished()
+        if processes.first():
+            shutil.rmtree(aside)
+
+    def _save(self, state: State, step: int, iterator: Any, experiment: Experiment, metric: float | None) -> None:
         meta = {"step": step, "iterator": iterator.get_state(), "metric": metric, "config": to_json(experiment)}
         self._manager.save(
             step,
@@ -100,6 +123,17 @@ class Checkpoints:
     def close(self) -> None:
         """Waits, and lets go of the folder."""
         self._manager.close()
+
+
+def _restore_what_stood_aside(checkpoints: Path) -> None:
+    """Puts back what a save was to replace that was cut off."""
+    if processes.first():
+        for aside in checkpoints.glob(f"*{ASIDE}"):
+            if aside.with_suffix("").exists():
+                shutil.rmtree(aside)
+            else:
+                aside.rename(aside.with_suffix(""))
+    processes.meet("checkpoints are as they were")
 
 
 def _rest(state: State) -> Any:
@@ -174,7 +208,8 @@ def _read_params(folder: Path, step: int) -> Params:
 
 def best(metas: dict[int, dict[str, Any]]) -> int:
     """Returns the step with the best evaluation metric, the newest if there is none."""
-    scored = {step: meta["metric"] for step, meta in metas.items() if meta["metric"] is not None}
+    metrics = {step: meta["metric"] for step, meta in metas.items()}
+    scored = {step: metric for step, metric in metrics.items() if metric is not None and math.isfinite(metric)}
     if not scored:
         return max(metas)
     sign = 1.0 if next(iter(metas.values()))["config"]["run"]["direction"] == "max" else -1.0

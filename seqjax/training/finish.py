@@ -25,8 +25,9 @@ from seqjax.visualise.report import write_report
 def finish(outcome: dict[str, Any]) -> dict[str, Any]:
     """Returns the outcome of `train`, with the scores of its best checkpoint by class, or of the texts it says.
 
-    "scores" has all scores "before" and "after": those of metrics.jsonl and, where the run began with another's
-    parameters, those of "report". A run that was interrupted goes on later, and is scored then.
+    "scores" has all scores "before" and "after", each of the same rows: those of "report" where the run began with
+    another's parameters, else those of metrics.jsonl, and of "report" what is not there. A run that was interrupted
+    goes on later, and is scored then.
 
     Writes result.json, curves.png, confusion.png and report.html into the run's folder; of several processes the first
     does.
@@ -42,7 +43,8 @@ def finish(outcome: dict[str, Any]) -> dict[str, Any]:
         devices = Devices(experiment.parallel.here(jax.device_count()))  # it may have gone on elsewhere than it began
         report = task.reporter(prepared.model, prepared.dataset, devices)
         outcome["report"] = report(checkpoint.load(folder)[1], EVALUATED)
-        scores["after"] |= task.headlines(outcome["report"])
+        found = task.headlines(outcome["report"])
+        scores["after"] |= {name: score for name, score in found.items() if tuned or name not in scores["after"]}
         if tuned:
             scores["before"] |= task.headlines(report(adopted(prepared)[0], EVALUATED))
     outcome["scores"] = scores

@@ -15,7 +15,7 @@ from seqjax.data.tokenizers import Tokenizer
 from seqjax.errors import UserError
 from seqjax.evaluation.evaluate import score_names
 from seqjax.evaluation.tasks.table import task_of
-from seqjax.experiment import Experiment
+from seqjax.experiment import ANEW, Experiment
 from seqjax.models.deberta import DebertaConfig
 from seqjax.models.kernels import OWN
 from seqjax.models.model import Model, encoder_alone, shapes
@@ -26,7 +26,8 @@ from seqjax.training import checkpoint
 from seqjax.types import Params
 
 EVALUATED = "validation"  # the split that evaluations during a run read
-EITHER = ("mean_squared_error", "mean_absolute_error", "length_ratio")  # scores of a task that high values may not suit
+# Scores that are the better the lower they are, as are all terms of a loss.
+LOW = ("loss", "perplexity", "bits_per_byte", "absolute_error", "mean_squared_error", "mean_absolute_error")
 
 
 @dataclasses.dataclass
@@ -64,7 +65,8 @@ def prepare(experiment: Experiment, tokenizer_folder: Path | None = None) -> Pre
         model = _inherit(source.model, experiment.model)
         if isinstance(model, TransformerConfig) and model.decoder_layers and not experiment.objective.sources:
             model, pretrained = encoder_alone(model, pretrained)
-        experiment = dataclasses.replace(experiment, model=model)
+        data = dataclasses.replace(experiment.data, tokenizer=source.data.tokenizer)
+        experiment = dataclasses.replace(experiment, model=model, data=data)
         tokenizer = tokenizers.load(Path(experiment.init_from) / "tokenizer")
         if not experiment.objective.sources:
             tokenizer = tokenizer.source  # that of the encoder
@@ -109,6 +111,8 @@ def check_metric(prepared: Prepared) -> None:
     """
     run, objective = prepared.experiment.run, prepared.dataset.objective
     prepared.dataset.rows(EVALUATED)
+    if run.direction == "max" and run.metric in (*LOW, *objective.term_weights()):
+        raise UserError(f"run.metric={run.metric} is the better the lower it is; set run.direction=min")
     if run.metric == "loss":  # which is always there: no need to trace the model
         return
     names = score_names(prepared.model, prepared.dataset, EVALUATED, run.eval_rows)
@@ -116,7 +120,7 @@ def check_metric(prepared: Prepared) -> None:
     of_task = [name for name in task.score_names() if name not in names] if task else []
     if run.metric not in [*names, *of_task]:
         raise UserError(f"run.metric={run.metric} is not among the scores: {', '.join([*names, *of_task])}")
-    high = run.metric.endswith("accuracy") or (run.metric in of_task and run.metric not in EITHER)
+    high = run.metric.endswith("accuracy") or (run.metric in of_task and run.metric not in (*LOW, "length_ratio"))
     if high and run.direction == "min":
         raise UserError(f"run.metric={run.metric} is the better the higher it is; set run.direction=max")
     if run.metric in of_task and isinstance(objective, Answering) and jax.process_count() > 1:
@@ -128,8 +132,8 @@ def check_metric(prepared: Prepared) -> None:
 
 def _inherit(source: Any, here: Any) -> Any:
     """The checkpoint's model; dropout, arithmetic and memory settings are this experiment's."""
-    kept = ("dropout", "dtype", "remat", "attention_kernel")
-    values = {name: getattr(here, name) for name in kept if hasattr(here, name) and hasattr(source, name)}
+    names = [key.removeprefix("model.") for key in ANEW]
+    values = {name: getattr(here, name) for name in names if hasattr(here, name) and hasattr(source, name)}
     return dataclasses.replace(source, **values)
 
 

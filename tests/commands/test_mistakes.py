@@ -371,6 +371,14 @@ MISTAKES = {
     "top-p": ([*GENERATE, "--top-p", "2"], "top-p"),
     "top-k": ([*GENERATE, "--top-k", "-2"], "top-k"),
     "max-new": ([*GENERATE, "--max-new", "0"], "max-new"),
+    "init_from and another model": (
+        [*PACKAGE, "init_from=FILES/quickstart_mlm", "model.layers=3"],
+        "model.layers is that of",
+    ),
+    "init_from and another tokenizer": (
+        [*PACKAGE, "init_from=FILES/quickstart_mlm", "data.tokenizer=bytes"],
+        "data.tokenizer is that of",
+    ),
     "init_from without a run": ([*PACKAGE, "init_from=FILES/nothing"], "holds no checkpoint"),
     "init_from a damaged run": ([*PACKAGE, "init_from=FILES/damaged-no-params"], "is damaged"),
     "init_from another task": (

@@ -83,8 +83,9 @@ def test_a_grid_is_a_job_for_each_trial(tmp_path):
     """As command lines which leave what `sweep` looks for."""
     submit = sys.modules["seqjax.commands.submit"]
     jobs = submit._commands([*GRID, "--run", str(tmp_path / "sweep")])
-    assert [job[:4] for job in jobs] == [["train", "quickstart_mlm", "--tiny", "run.steps=20"]] * 4
-    assert jobs[1][4:] == ["data.batch=8", "optimizer.peak_lr=1e-2", "--run", str(tmp_path / "sweep" / "trial-1")]
+    assert [job[:3] for job in jobs] == [["train", "quickstart_mlm", "--tiny"]] * 4
+    settings = ["data.batch=8", "optimizer.peak_lr=1e-2", "run.steps=20"]
+    assert jobs[1][3:] == [*settings, "--run", str(tmp_path / "sweep" / "trial-1")]
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["fixed"] == ["run.steps=20"]
     ranged = ["sweep", "quickstart_mlm", "optimizer.peak_lr=log:1e-4:1e-2", "--run", str(tmp_path / "other")]
     assert submit._commands(ranged) == [ranged]  # whose trials follow one another

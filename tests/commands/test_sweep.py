@@ -6,10 +6,11 @@ import json
 import math
 import sys
 
+import jax
 import pytest
 
 import launch
-from seqjax.commands.sweep import Searched, parse, sweep
+from seqjax.commands.sweep import Searched, apart, parse, sweep
 from seqjax.errors import Diverged, UserError
 from seqjax.experiment import Experiment, resolve
 
@@ -104,6 +105,114 @@ def test_a_trial_that_diverges_is_in_the_table(trained, tmp_path, monkeypatch):
     assert "| 1 | diverged |" in text
 
 
+def failing(monkeypatch, **errors):
+    """Has trials raise instead of training, by the names of their folders with "_" for "-"."""
+    plain = MODULE.run.train
+
+    def train(experiment, folder, quiet):
+        if error := errors.get(folder.name.replace("-", "_")):
+            raise error
+        return plain(experiment, folder, quiet)
+
+    monkeypatch.setattr(MODULE.run, "train", train)
+
+
+def test_trials_that_fail_on_data_or_memory_are_in_the_table_and_the_search_goes_on(
+    trained, tmp_path, monkeypatch, capsys
+):
+    full = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.\nmore of it")
+    failing(monkeypatch, trial_0=UserError("60 rows | no batch"), trial_2=full, trial_3=MemoryError())
+    result, text = search(tmp_path, trials=5)
+    assert "loss" not in text and "accuracy failed: 60 rows | no batch (1 of 5)" in capsys.readouterr().err
+    found = {row["trial"]: (row["status"], row.get("reason")) for row in result["trials"]}
+    memory = "out of memory (RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.)"
+    assert found == {
+        0: ("failed", "60 rows | no batch"),
+        1: ("complete", None),
+        2: ("failed", memory),
+        3: ("failed", "out of memory (MemoryError)"),
+        4: ("complete", None),
+    }
+    assert r"| 0 | failed: 60 rows \| no batch | " in (tmp_path / "trials.md").read_text()
+    assert [name for name, _ in trained] == ["trial-1", "trial-4"]
+    search(tmp_path, trials=5)
+    assert len(trained) == 2  # and is not tried again
+
+
+def test_another_error_of_the_machine_is_none_of_the_trial(trained, tmp_path, monkeypatch):
+    plain = MODULE.run.train
+    failing(monkeypatch, trial_1=jax.errors.JaxRuntimeError("INTERNAL: the device is gone"))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        search(tmp_path, trials=3)
+    monkeypatch.setattr(MODULE.run, "train", plain)
+    search(tmp_path, trials=3)
+    assert [name for name, _ in trained] == ["trial-0", "trial-1", "trial-2"]
+
+
+def test_a_combination_that_does_not_fit_together_is_a_trial_that_failed(trained, tmp_path):
+    words = ["model.width=range:8:64", "model.heads=2"]
+    result, _ = search(tmp_path, words, trials=8)
+    reasons = [row["reason"] for row in result["trials"] if row["status"] == "failed"]
+    assert reasons and all("width" in reason for reason in reasons)
+    assert len(trained) == 8 - len(reasons) > 0
+
+
+def test_where_all_trials_fail_it_says_why_and_the_same_command_tries_again(trained, tmp_path, monkeypatch):
+    plain = MODULE.run.train
+    failing(monkeypatch, trial_0=UserError("no such file"), trial_1=UserError("b"), trial_2=Diverged("loss"))
+    with pytest.raises(UserError, match=r"no trial has a score; trial 0 failed: no such file"):
+        search(tmp_path, trials=3)
+    assert "| 1 | failed: b |" in (tmp_path / "trials.md").read_text()
+    monkeypatch.setattr(MODULE.run, "train", plain)
+    search(tmp_path, trials=3)
+    assert [row["status"] for row in rows(tmp_path)] == ["complete"] * 3
+
+
+def test_where_all_trials_diverge_the_sweep_did(trained, tmp_path, monkeypatch):
+    failing(monkeypatch, trial_0=Diverged("loss"), trial_1=Diverged("loss"))
+    with pytest.raises(Diverged, match="all trials diverged; try a lower"):
+        search(tmp_path, trials=2)
+    assert [row["status"] for row in rows(tmp_path)] == ["diverged"] * 2
+
+
+def test_a_grid_is_tried_whole_and_stderr_says_what_is_left_out(trained, tmp_path, capsys):
+    words = ["data.batch=1,2,3,4,5,6", "optimizer.warmup=1,2,3,4"]
+    assert len(search(tmp_path / "whole", words, trials=None)[0]["trials"]) == 24
+    assert "leaves out" not in capsys.readouterr().err
+    assert len(search(tmp_path / "part", words, trials=20)[0]["trials"]) == 20
+    said = "--trials 20 leaves out 4 of the 24 combinations; without --trials all are tried\n"
+    assert capsys.readouterr().err.count(said) == 1
+    assert len(search(tmp_path / "part", words, trials=None)[0]["trials"]) == 24
+    assert len(search(tmp_path / "range", trials=None)[0]["trials"]) == 20
+
+    options = ("quickstart_package", words, True)
+    capsys.readouterr()
+    assert len(apart(*options, str(tmp_path / "jobs"), None, 0)) == 24
+    assert capsys.readouterr().err == ""
+    assert len(apart(*options, str(tmp_path / "jobs"), 20, 0)) == 20
+    assert capsys.readouterr().err == said
+
+
+def test_help_says_how_many_trials_there_are(capsys):
+    with pytest.raises(SystemExit):
+        launch.main(["sweep", "--help"])
+    assert "each combination of lists; 20 with a range" in " ".join(capsys.readouterr().out.split())
+
+
+def test_overrides_apply_in_the_order_in_which_they_are_written(trained, tmp_path):
+    """A group that is chosen anew has its defaults: what is fixed in it stays only if it comes later."""
+    words = ["objective=list:classification,regression", "objective.pool=mean"]
+    search(tmp_path / "later", words)
+    found = [(type(each.objective).__name__, each.objective.pool) for _, each in trained]
+    assert found == [("Classification", "mean"), ("Regression", "mean")]
+    search(tmp_path / "sooner", words[::-1])
+    assert [each.objective.pool for _, each in trained[2:]] == ["first", "first"]
+    (settings, _), *_ = apart("quickstart_package", words, True, str(tmp_path / "jobs"), None, 0)
+    assert settings == ["objective=classification", "objective.pool=mean"]
+    with pytest.raises(UserError, match=r"holds a sweep with other settings \(order\)"):
+        apart("quickstart_package", words[::-1], True, str(tmp_path / "jobs"), None, 0)
+
+
 def test_words_of_the_command_line():
     experiment = resolve("sst2_bert")
     words = ["data.batch=16,32", "data.buckets=8,16", "optimizer.peak_lr=range:0:1e-3", "run.steps=log:10:100"]
@@ -147,3 +256,18 @@ def test_a_mistake_is_found_before_the_first_trial_and_is_no_obstacle_to_its_cor
     assert "nowhere.txt" in capsys.readouterr().err
     assert launch.main([*words, "run.steps=2,3", "run.eval_every=1"]) == 0
     assert {each.name for each in (tmp_path / "sweep").glob("trial-*")} == {"trial-0", "trial-1"}
+
+
+def test_data_too_small_for_a_batch_fail_that_trial_alone(tmp_path, capsys):
+    """Found by training, once the run is described; where no trial can be trained a corrected command can."""
+    data = tmp_path / "rows.tsv"
+    data.write_text("text\tlabel\n" + "".join(f"word {i}\t{'ab'[i % 2]}\n" for i in range(60)))
+    words = ["sweep", "quickstart_package", "--tiny", "--quiet", "parallel.devices=1", f"data=tsv:{data}"]
+    words += ["data.layout=bucket", "data.buckets=8", "data.length=8", "run.steps=1", "optimizer.warmup=0"]
+    words += ["--run", str(tmp_path / "sweep"), "--json"]
+    assert launch.main([*words, "data.batch=4096,5000"]) == 2
+    assert "no trial has a score; trial 0 failed: data.layout=bucket: " in capsys.readouterr().err
+    assert launch.main([*words, "data.batch=4096,4"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [(row["trial"], row["status"]) for row in result["trials"]] == [(1, "complete"), (0, "failed")]
+    assert "rows are no batch of 4096" in result["trials"][1]["reason"]

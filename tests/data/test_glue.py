@@ -128,6 +128,37 @@ def test_an_experiment_reads_its_folder_by_one_override(task: str, tmp_path: Pat
     assert read.read == ("Bill sang." if task == "cola" else "fine" if task == "sst2" else (one, two))
 
 
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_text_alone_is_asked_of_tasks_of_one_text_only(task: str, there: bool, tmp_path: Path):
+    """As the folder says that training read or, where it has gone since, its name."""
+    folder = tmp_path / ("any" if there else {"stsb": "STS-B", "sst2": "SST-2"}.get(task, task.upper()))
+    if there:
+        folder.mkdir()
+        folder_of(folder, task)
+    experiment = resolve(f"glue_{task}", [f"data=glue:{folder}"])
+    source, objective = experiment.data.source, experiment.objective
+    if task in ("cola", "sst2"):
+        texts = ["the cat sat", {"text": "the cat sat"}]
+        assert [each.read for each in asked(source, objective, [("text 1", text) for text in texts])] == texts[:1] * 2
+        return
+    second = {"mrpc": "#2 String", "qqp": "question2", "qnli": "sentence"}.get(task, "sentence2")
+    for text, message in (
+        ("the cat sat", "text 1: expected a pair of texts, found 'the cat sat'"),
+        ({"text": "the cat sat"}, f"text 1: expected a text '{second}' beside the first, found text"),
+    ):
+        with pytest.raises(UserError, match=message):
+            list(asked(source, objective, [("text 1", text)]))
+    pairs = list(asked(source, objective, [("text 1", ("a", "b")), ("text 2", {"text": "a", "pair": "b"})]))
+    assert [each.read for each in pairs] == [("a", "b")] * 2
+
+
+def test_of_a_folder_that_is_gone_and_has_another_name_nothing_is_known(tmp_path: Path):
+    experiment = resolve("glue_rte", [f"data=glue:{tmp_path}/mine"])
+    (read,) = asked(experiment.data.source, experiment.objective, [("text 1", "a")])
+    assert read.read == "a"
+
+
 def test_a_file_is_chosen_by_its_name(tmp_path: Path):
     folder = folder_of(tmp_path, "mnli")
     with pytest.raises(UserError, match=r"test_matched\.tsv has no labels"):

@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqjax import config
@@ -132,6 +133,36 @@ def test_conll_takes_first_and_last_column_and_leaves_out_docstart(write: Write)
     assert first == {"words": ["EU", "rejects"], "tags": ["I-ORG", "O"]}
     assert second == {"words": ["Germany"], "tags": ["I-LOC"]}
     assert rows(f"conll:{path}", tags="1")[0]["tags"] == ["NNP", "VBZ"]
+
+
+def test_conll_leaves_out_comments_before_a_sentence(write: Write):
+    multiconer = "# id 5628c4 domain=train\nEU _ _ B-ORG\nrejects _ _ O\n\n# id 7f3\tdomain=train\n# _ _ O\n1 _ _ O\n"
+    found = rows(f"conll:{write('a', multiconer)}")
+    assert [row["words"] for row in found] == [["EU", "rejects"], ["#", "1"]]
+    universal = "# newdoc\n# text = EU rejects\n1\tEU\tPROPN\n2\trejects\tVERB\n\n# text = a = b\n1\ta\tX\n"
+    found = rows(f"conll:{write('b', universal)}", words="1", tags="2")
+    assert found == [{"words": ["EU", "rejects"], "tags": ["PROPN", "VERB"]}, {"words": ["a"], "tags": ["X"]}]
+    head = "# made by hand, in May\n# of 2020\n\nEU O\n\n# the second part\n\nrejects O\n"
+    assert [row["words"] for row in rows(f"conll:{write('c', head)}")] == [["EU"], ["rejects"]]
+
+
+def test_a_hash_with_as_many_columns_as_the_others_is_a_word_of_conll(write: Write):
+    path = write("a", "# O\n1 B-NO\n\n# O\n\nnumber O\n# O\n# 1 2 O\n\n#0\tO\n\n#\tO\n# O\n")
+    wanted = [["#", "1"], ["#"], ["number", "#", "#"], ["#0"], ["#", "#"]]
+    assert [row["words"] for row in rows(f"conll:{path}")] == wanted
+    path = write("b", "# # B-NP O\n1 CD I-NP O\n\n# # B-NP O\n")
+    found = rows(f"conll:{path}", tags="2")
+    assert found == [{"words": ["#", "1"], "tags": ["B-NP", "I-NP"]}, {"words": ["#"], "tags": ["B-NP"]}]
+
+
+def test_semeval_takes_comments_and_blank_lines_or_none(write: Write):
+    one, two = ('"The <e1>dog</e1> of a <e2>cat</e2>."', '"An <e1>a</e1> in <e2>b</e2>"')
+    path = write(
+        "a", f"\n1\t{one}\r\nOther\r\nComment: why\r\n\r\n\r\n2\t{two} \nMember-Collection(e1,e2) \n3\t{one}\nOther"
+    )
+    found = rows(f"semeval:{path}")
+    assert [row["label"] for row in found] == ["Other", "Member-Collection(e1,e2)", "Other"]
+    assert [row["text"] for row in found] == [one[1:-1], two[1:-1], one[1:-1]]
 
 
 def test_conll_columns_between_tabs_may_hold_blanks(write: Write):
@@ -295,6 +326,7 @@ def test_fingerprint_in_memory_is_of_the_content():
 
 # Errors: each is one line that says where, what was expected and what was found.
 
+MARKED = '"The <e1>dog</e1> of a <e2>cat</e2>."'
 MALFORMED = [
     ("jsonl", '{"text": "a"}\n{"text": \n', {}, r":2: expected one JSON object, found .*column 10"),
     ("jsonl", '["a"]\n', {}, r":1: expected one JSON object, found '\[\"a\"\]'"),
@@ -330,6 +362,14 @@ MALFORMED = [
     ("conll", "EU I-ORG\nrejects\n", {}, r":2: expected a word and its tag in 2 or more columns, found 'rejects'"),
     ("conll", "EU X I-ORG\nrejects O\n", {"tags": "2"}, r":2: expected .* 3 or more columns, found 'rejects O'"),
     ("conll", "EU O\n", {"tags": "ner"}, r"data.source.tags: expected the number of a column .*found 'ner'"),
+    ("conll", "# a = b\n", {}, r":1: expected at least one record"),
+    ("semeval", f"1  {MARKED}\nOther\n", {}, r":1: expected a number, a tab and a text in quotes, found '1 \""),
+    ("semeval", f"1\t{MARKED}\nOther\n\n2  {MARKED}\nOther\n", {}, r":4: expected a number, a tab and a text"),
+    ("semeval", f"1\t{MARKED}\nOther\nno comment\n", {}, r":3: expected a number, a tab .*, found 'no comment'"),
+    ("semeval", f"1\t{MARKED}\n2\t{MARKED}\nOther\n", {}, r":2: expected a relation, missing .*, found '2"),
+    ("semeval", f"1\t{MARKED}\nComment:\n", {}, r":2: expected a relation, missing .*, found 'Comment:'"),
+    ("semeval", f"1\t{MARKED}\n\nOther\n", {}, r":2: expected a relation, missing after its sentence, found ''"),
+    ("semeval", f"1\t{MARKED}", {}, r":2: expected a relation, missing after its sentence, found ''"),
     ("text", b"fine\nd\xe9j\xe0\n", {}, r":2: expected utf-8 text, found byte 0xe9 at byte 6.*encoding=latin-1"),
     ("text", "", {}, r":1: expected text, found an empty file"),
     ("text", " \n", {}, r":1: expected text, found an empty file"),
@@ -387,11 +427,37 @@ def test_what_cannot_be_opened_is_said_in_one_line(write: Write, spec: str, spli
         ([], "at least one record"),
         (["text"], "record 0: expected a dict"),
         ([{"text": "a"}, {"words": ["a"], "tags": []}], "record 1: expected one tag for each of the 1 words, found 0"),
+        ([{"text": "a"}, {"text": None}], "record 1: expected text for the text, found None; leave out 'text'"),
+        ([{"text": 3}], "record 0: expected text for the text, found 3"),
+        ([{"text": ["a", "b"]}], r"record 0: expected text for the text, found \['a', 'b'\]"),
+        ([{"text": "a", "pair": None}], "record 0: expected text for the pair, found None; leave out 'pair'"),
+        ([{"text": "a", "pair": ["b", 3]}], "record 0: expected text for the pair, found 3"),
+        ([{"text": "a", "pair": []}], r"record 0: expected text for the pair, found \[\]"),
+        ([{"text": "a", "label": None}], "record 0: expected text for the label, found None; leave out 'label'"),
+        ([{"text": "a", "label": float("nan")}], "record 0: expected text for the label, found nan"),
+        ([{"text": "a", "label": ["b"]}], r"record 0: expected text for the label, found \['b'\]"),
+        ([{"words": "a b", "tags": ["O", "O"]}], "record 0: expected a list of texts for the words, found 'a b'"),
+        ([{"words": None}], "record 0: expected a list of texts for the words, found None"),
+        ([{"words": ["a", 1]}], "record 0: expected text for the words, found 1"),
+        ([{"words": ["a"], "tags": [None]}], "record 0: expected text for the tags, found None"),
     ],
 )
 def test_records_in_memory_are_checked(records: list, message: str):
     with pytest.raises(UserError, match=message):
         from_records(records)
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        (1, "1"), (True, "true"), (0.5, "0.5"), ("yes", "yes"), (np.int64(1), "1"), (np.bool_(False), "false"),
+        (np.float32(0.3), "0.3"), (np.str_("yes"), "yes"),
+    ],
+)  # fmt: skip
+def test_labels_and_tags_in_memory_are_texts_as_those_of_files_are(label, text: str):
+    (record,) = from_records([{"text": "a", "label": label, "words": ("b", "c"), "tags": [label, "O"]}])
+    assert record == {"text": "a", "label": text, "words": ["b", "c"], "tags": [text, "O"]}
+    assert from_records([{"text": "a"}], [label, "no"]).labels == (text, "no")
 
 
 def test_a_source_goes_through_the_configuration_and_back():

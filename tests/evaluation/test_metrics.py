@@ -5,6 +5,7 @@
 import collections
 import json
 import math
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -256,6 +257,28 @@ def test_intervals_are_those_of_drawing_again():
         drawn = [tags[place] for place in places], [found[place] for place in places]
         again.append(seqeval.metrics.f1_score(*drawn))
     np.testing.assert_allclose((low, high), np.quantile(again, (0.025, 0.975)), atol=0.015)
+
+
+def test_many_classes_take_little_memory():
+    labels = [f"class {number}" for number in range(600)]
+    gold = np.tile(labels, 4)
+    predicted = np.where(np.arange(2400) % 3 > 0, gold, np.roll(gold, 1))
+    tracemalloc.start()
+    found = classification_report(gold, predicted, labels)["intervals"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500 * 2**20  # numbers for each pair of classes, a thousand times, would be 2.9 GB
+    right = gold == predicted
+    spread = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 2400)
+    np.testing.assert_allclose(found["accuracy"], (right.mean() - spread, right.mean() + spread), atol=0.004)
+
+
+def test_a_correlation_with_a_constant_is_nothing_and_with_no_number_is_none():
+    found = regression_report([0.1] * 3, [0.7] * 3)
+    assert found["pearson"] == found["spearman"] == 0.0
+    assert found["intervals"]["pearson"] == [0.0, 0.0]
+    found = regression_report([0.1, 0.2, 0.3], [0.7, np.nan, 0.1])
+    assert np.isnan([found["pearson"], found["spearman"]]).all()
 
 
 def test_tags_with_ends_equal_seqeval():

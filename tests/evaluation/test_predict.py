@@ -261,7 +261,7 @@ FILES = {
     "in.txt": "abc de\tx\r\nzz y\tab\r\n",
     "in.tsv": "pair\tsentence\tidx\nx\tabc de\t1\nab\tzz y\t2\n",
     "in.csv": 'pair,sentence\nx,"abc de"\n"ab",zz y\n',
-    "in.jsonl": '{"text": "abc de", "pair": "x"}\n\n{"sentence": "zz y", "pair": "ab"}\n',
+    "in.jsonl": '{"text": "abc de", "pair": "x"}\n{"sentence": "zz y", "pair": "ab"}\n',
 }
 
 
@@ -274,6 +274,36 @@ def test_files_of_each_kind_say_the_same(name, zipped, tmp_path):
     path.write_bytes(gzip.compress(FILES[name].encode()) if zipped else FILES[name].encode("utf-8-sig"))
     assert launch.main(["predict", str(tmp_path / "run"), "--file", str(path), "--out", str(tmp_path / "out")]) == 0
     assert rows_of(tmp_path / "out") == list(predict(experiment, params, BYTES, [("abc de", "x"), ("zz y", "ab")]))
+
+
+BLANKS = {
+    "in.txt": "abc de\tx\n\n \nzz y\tab\n\n",
+    "in.tsv": "sentence\tpair\nabc de\tx\n\n\t\nzz y\tab\n\n",
+    "in.csv": 'sentence,pair\nabc de,x\n\n"",\nzz y,ab\n\n',
+    "in.jsonl": '{"text": "abc de", "pair": "x"}\n\n \n{"sentence": "zz y", "pair": "ab"}\n\n',
+}
+
+
+@pytest.mark.parametrize("name", BLANKS)
+def test_a_blank_line_of_a_file_of_any_kind_has_a_result_without_a_prediction(name, tmp_path):
+    source = Source(train="tsv:x", text="sentence", pair="pair")
+    experiment, params = saved(tmp_path / "run", Classification(labels=("no", "yes"), pool="mean"), source=source)
+    (tmp_path / name).write_text(BLANKS[name])
+    run, out = str(tmp_path / "run"), tmp_path / "out"
+    assert launch.main(["predict", run, "--file", str(tmp_path / name), "--out", str(out)]) == 0
+    first, second = predict(experiment, params, BYTES, [("abc de", "x"), ("zz y", "ab")])
+    assert rows_of(out) == [first, {"text": ""}, {"text": ""}, second, {"text": ""}]
+
+
+@pytest.mark.parametrize("name", ["in.tsv", "in.csv"])
+def test_a_ragged_line_is_refused_though_training_left_such_lines_out(name, tmp_path, capsys):
+    between = "\t" if name == "in.tsv" else ","
+    saved(tmp_path / "run", Classification(labels=("no", "yes"), pool="mean"), source=Source(ragged="skip"))
+    (tmp_path / name).write_text("\n".join(between.join(line) for line in (("text", "b"), "ab", "a", "cd")))
+    run, out = str(tmp_path / "run"), tmp_path / "out"
+    assert launch.main(["predict", run, "--file", str(tmp_path / name), "--out", str(out)]) == 2
+    assert f"{name}:3: expected 2 columns (text, b), found 1; give it as many" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_file_of_columns_of_words_is_tagged(tmp_path):
@@ -344,7 +374,8 @@ def test_retrieval_gives_vectors_similarities_and_what_is_nearest(tmp_path, caps
     records = [{"text": text, "pair": text[::-1]} for text in TEXTS if len(text) < 10]
     texts = [each["text"] for each in records]
     data = Dataset(experiment.data, experiment.objective, BYTES, lambda _: from_records(records))
-    first_ND, second_ND = vectors(experiment.objective.build(model), data, Devices(Parallel(devices=1)))(params, "test")
+    both = vectors(experiment.objective.build(model), data, Devices(Parallel(devices=1)))(params, "test")
+    first_ND, second_ND = both[:2]
     found = list(predict(experiment, params, BYTES, texts))
     np.testing.assert_allclose([each["vector"] for each in found], first_ND, atol=1e-5)
     pairs = list(predict(experiment, params, BYTES, [(text, text[::-1]) for text in texts]))

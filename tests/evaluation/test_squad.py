@@ -77,6 +77,7 @@ def test_a_report_by_hand():
     assert plain["intervals"]["exact"] == [0.0, 100.0]
     assert "exact             50.00" in format_answer_report(plain)
     assert "best for F1 on validation" in format_answer_report(found | {"tuned": found})
+    assert "best_f1_thresh    0.00412345678" in format_answer_report(found | {"best_f1_thresh": 0.00412345678})
     chinese = [{"gold": ["龙尖"], "predicted": "名龙尖", "score": 0.0}]
     assert answer_report(chinese, "cmrc2018", False, 0.0)["f1"] == pytest.approx(80.0)
     with pytest.raises(UserError, match="nothing to score"):

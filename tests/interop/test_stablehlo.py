@@ -105,6 +105,8 @@ def test_a_fine_tuned_model_runs_without_seqjax(tmp_path):
         wanted[name] = {"vectors" if name == "towers" else "logits": out[0] if chain else out}
         wanted[name] |= vars(out[1]) if chain else {}
         assert signature["texts"] == {}
+        assert (signature["length"], signature["max_length"]) == (24, 32)
+        assert signature["answers"].get("answer_length") == {"answers": 30}.get(name)
         assert signature["task"] == type(objective).__name__
         assert signature["labels"] == {"answers": ["start", "end"]}.get(name, list(getattr(objective, "labels", ())))
     subprocess.run([sys.executable, "-I", "-c", PROGRAM, *map(str, folders.values())], check=True, cwd=tmp_path)

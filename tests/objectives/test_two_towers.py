@@ -43,7 +43,11 @@ def test_each_text_is_encoded_as_it_would_be_alone(name, pool):
     params = initialise(model, jax.random.key(0))
     assert set(params) == {"trunk"}
     encode = vectors(model, dataset(objective), Devices(Parallel(devices=1)))
-    for found, key in zip(encode(params, "train"), ("text", "pair"), strict=True):
+    *both, numbers = encode(params, "train")
+    assert [RECORDS[i]["pair"] for i in np.unique(numbers, return_index=True)[1]] == sorted(
+        {r["pair"] for r in RECORDS}
+    )
+    for found, key in zip(both, ("text", "pair"), strict=True):
         texts = [record[key] for record in RECORDS]
         alone = sentence_embeddings(model, params, BYTES, texts, pool=pool, normalise=True)
         np.testing.assert_allclose(found, alone, atol=1e-5)
@@ -118,10 +122,20 @@ def test_padding_has_no_gradient_that_is_no_number():
 def test_ranks_by_hand():
     queries = np.eye(4, dtype=np.float32)
     candidates = np.float32([[0.9, 0, 0, 0], [0.95, 0.5, 0, 0.1], [0.99, 0.5, 0.1, 0], [0, 0.4, 0.2, 0.1]])
-    # ranks: 3 (two are before), 1 (its equal is not before), 2, 1 (again an equal)
-    found = retrieval_report(queries, candidates)
-    assert found.pop("intervals")["recall_at_1"] == [0.0, 1.0]
+    # ranks: 3 (two are before), 1 (what scores equal is the same text), 2, 1.5 (what scores equal is another text)
+    found = retrieval_report(queries, candidates, np.array([7, 5, 5, 8]))
+    assert found.pop("intervals")["recall_at_1"] == [0.0, 0.75]
     assert found == {
-        "recall_at_1": 0.5, "recall_at_5": 1.0, "recall_at_10": 1.0, "mrr": pytest.approx((1 / 3 + 1 + 1 / 2 + 1) / 4),
-        "candidates": 4,
+        "recall_at_1": 0.25, "recall_at_5": 1.0, "recall_at_10": 1.0, "candidates": 4,
+        "mrr": pytest.approx((1 / 3 + 1 + 1 / 2 + 1 / 1.5) / 4),
     }  # fmt: skip
+
+
+def test_towers_that_have_collapsed_find_nothing():
+    same, different = np.ones((50, 4)) / 2, np.arange(50)
+    found = retrieval_report(same, same, different)
+    assert found["mrr"] == pytest.approx(1 / 25.5)
+    assert found["recall_at_10"] == 0.0
+    found = retrieval_report(same * np.nan, same * np.nan, different)
+    assert found["mrr"] == pytest.approx(1 / 50)
+    assert retrieval_report(same, same, 0 * different)["mrr"] == 1.0  # all say the same

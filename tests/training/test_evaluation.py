@@ -40,6 +40,7 @@ RECORDS = [
     for text in TEXTS
 ]
 TAGGED = [record | {"tags": ["B-T" if tag == "B" else "O" for tag in record["tags"]]} for record in RECORDS]
+CHOOSING = [{key: value for key, value in record.items() if key != "pair"} for record in RECORDS]
 NUMBERED = [record | {"label": str(len(record["text"]) / 10)} for record in RECORDS]
 PAIRED = [record | {"pair": record["text"][::-1]} for record in NUMBERED]
 OBJECTIVES = {
@@ -54,7 +55,9 @@ OBJECTIVES = {
 def setting(name, layout="pad", **options):
     objective = OBJECTIVES[name]
     source = from_records(
-        {"tagging": TAGGED, "regression": NUMBERED, "cosine": PAIRED, "towers": PAIRED}.get(name, RECORDS)
+        {"tagging": TAGGED, "choice": CHOOSING, "regression": NUMBERED, "cosine": PAIRED, "towers": PAIRED}.get(
+            name, RECORDS
+        )
     )
     data = Data(length=32, eval_batch=16, layout=layout, **options)
     dataset = Dataset(data, objective, tokenizers.build("bytes", lambda: []), lambda split: source)

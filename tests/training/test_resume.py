@@ -115,6 +115,35 @@ def test_a_signal_breaks_an_evaluation_off(last, spec, tmp_path):
         assert metas[0] == metas[1] is not None
 
 
+def test_a_checkpoint_that_is_to_be_replaced_is_there_until_it_is(spec, tmp_path, monkeypatch):
+    """Killed while a late evaluation's score is being saved: the checkpoint without it is what the run goes on from."""
+    config = experiment(spec, steps=8, eval_every=8)
+    train(config, tmp_path / "run", quiet=True, until=3)
+    state, meta = checkpoint.load(tmp_path / "run", 3), checkpoint.read_meta(tmp_path / "run", 3)
+    assert meta["metric"] is None
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.Checkpoints, "_save", lambda *args: 1 / 0)
+        checkpoints = checkpoint.Checkpoints(tmp_path / "run", config.run)
+        with pytest.raises(ZeroDivisionError):
+            checkpoints.save(None, 3, None, config, 0.5)
+        checkpoints.close()
+    assert checkpoint.steps(tmp_path / "run") == []
+    checkpoints = checkpoint.Checkpoints(tmp_path / "run", config.run)
+    assert checkpoints.newest() == 3
+    checkpoints.close()
+    assert checkpoint.read_meta(tmp_path / "run", 3) == meta
+    jax.tree.map(np.testing.assert_array_equal, checkpoint.load(tmp_path / "run", 3)[1], state[1])
+
+
+def test_a_metric_that_is_no_number_is_not_the_best():
+    metas = {
+        step: {"metric": metric, "config": {"run": {"direction": "max"}}}
+        for step, metric in enumerate((np.nan, 0.5, 0.7))
+    }
+    assert checkpoint.best(metas) == 2
+    assert checkpoint.best({0: metas[0]}) == 0
+
+
 @pytest.mark.parametrize("backend", ["jit", "pmap"])
 def test_resume_on_other_devices_keeps_order_and_loss(backend, spec, tmp_path):
     """Begun on 8, resumed on 4, on 1, and on 8 again; SGD, for Adam amplifies rounding."""

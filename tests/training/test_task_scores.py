@@ -29,7 +29,7 @@ from seqjax.training.parallel import Devices, Parallel
 from seqjax.training.prepare import check_metric, prepare, reopen
 from seqjax.training.run import train
 from tests.training.settings import experiment, measured, text
-from tests.training.test_evaluation import RECORDS, setting
+from tests.training.test_evaluation import CHOOSING, setting
 
 NAMES = ("Anna", "Bert", "Carl", "Dora")
 
@@ -152,7 +152,7 @@ def test_an_evaluation_broken_off_among_predictions_is_done_again(tmp_path, monk
 def test_devices_do_not_matter(name, metric, parallel):
     model, params, dataset = setting(name)
     if name == "choice":  # no two choices alike, whose scores would be but for rounding
-        records = [record | {"choices": ["one", record["text"] + " two", "3"]} for record in RECORDS]
+        records = [record | {"choices": ["one", record["text"] + " two", "3"]} for record in CHOOSING]
         dataset = dataclasses.replace(dataset, records=lambda split: from_records(records))
     many, one = Devices(parallel), Devices(Parallel("jit", 1))
     expected = evaluator(model, dataset, one, 0, metric)(params, "validation", 21)
@@ -204,16 +204,24 @@ def test_a_wrong_name_is_refused_with_the_right_ones(tmp_path):
     refused(None, "loss, accuracy, mlm", "mcc", text(tmp_path))
 
 
-@pytest.mark.parametrize(("metric", "high"), [("entity_f1", True), ("accuracy", True), ("loss", False)])
+@pytest.mark.parametrize(
+    ("metric", "high"), [("entity_f1", True), ("accuracy", True), ("loss", False), ("tagging", False)]
+)
 def test_the_worst_is_not_taken_for_the_best(metric, high, tmp_path):
-    config = names(tmp_path, metric=metric, direction="min")
-    if high:
-        with pytest.raises(
-            UserError, match=f"run.metric={metric} is the better the higher it is; set run.direction=max"
-        ):
-            check_metric(prepare(config))
-    else:
-        check_metric(prepare(config))
+    better, worse, which = ("max", "min", "higher") if high else ("min", "max", "lower")
+    check_metric(prepare(names(tmp_path, metric=metric, direction=better)))
+    message = f"run.metric={metric} is the better the {which} it is; set run.direction={better}"
+    with pytest.raises(UserError, match=message):
+        check_metric(prepare(names(tmp_path, metric=metric, direction=worse)))
+
+
+def test_scores_before_and_after_are_of_the_same_rows(tmp_path):
+    config = names(tmp_path, metric="accuracy", eval_rows=3)
+    outcome = finish(train(config, tmp_path / "run", quiet=True))
+    lines = evaluations(tmp_path / "run")
+    for when, step in (("before", 0), ("after", outcome["best_step"])):
+        assert outcome["scores"][when]["accuracy"] == lines[step]["eval/accuracy"]
+    assert outcome["scores"]["after"].keys() > outcome["scores"]["before"].keys()
 
 
 def test_several_processes_do_not_decode(tmp_path, monkeypatch):

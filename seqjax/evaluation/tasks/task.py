@@ -16,7 +16,7 @@ from seqjax.data.sources import Source
 from seqjax.errors import UserError
 from seqjax.evaluation import analysis, metrics
 from seqjax.evaluation.analysis import Errors
-from seqjax.evaluation.records import Asked, canonical, text_columns, text_of
+from seqjax.evaluation.records import Asked, canonical, pair_column, text_columns, text_of
 from seqjax.experiment import Experiment
 from seqjax.models.model import Model
 from seqjax.objectives.objective import Objective
@@ -88,12 +88,13 @@ class Task(abc.ABC, Generic[O]):
         if not self.paired or (found.get("pair") is None and self._may_be_alone(source)):
             return {"text": text}, text
         if found.get("pair") is None:
-            raise UserError(f"{where}: expected a text '{source.pair}' beside the first, found {', '.join(record)}")
+            name = pair_column(source)
+            raise UserError(f"{where}: expected a text '{name}' beside the first, found {', '.join(record)}")
         pair = text_of(found, "pair", where)
         return {"text": text, "pair": pair}, (text, pair)
 
     def _may_be_alone(self, source: Source) -> bool:
-        return not self.paired or self.alone or not source.pair
+        return not self.paired or self.alone or not pair_column(source)
 
     @abc.abstractmethod
     def answerer(self, run: Ready) -> Answerer:

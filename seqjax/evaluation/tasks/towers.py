@@ -21,11 +21,9 @@ from seqjax.training.parallel import Devices
 
 NEAREST = 5
 
-Vectors = tuple[np.ndarray, np.ndarray]
-
 
 class Towers(Task[InBatchNegatives]):
-    """What is found is the vectors of all first and of all second texts, float32 [N, D] each, in order."""
+    """What is found is what `retrieval.vectors` gives."""
 
     paired: ClassVar[bool] = True
     alone: ClassVar[bool] = True
@@ -68,22 +66,22 @@ class Towers(Task[InBatchNegatives]):
     def finder(self, model: Model, dataset: Dataset, devices: Devices) -> Finder:
         return retrieval.vectors(model, dataset, devices)
 
-    def report(self, found: Vectors) -> dict[str, Any]:
+    def report(self, found: retrieval.Vectors) -> dict[str, Any]:
         return retrieval.retrieval_report(*found)
 
-    def worst(self, records: Any, found: Vectors) -> Errors:
+    def worst(self, records: Any, found: retrieval.Vectors) -> Errors:
         """Returns the first texts whose second has the highest rank, with the text that came first."""
         rank_N, best_N = retrieval.nearest(*found)
         errors = [
             {"text": records[i]["text"], "gold": records[i]["pair"], "predicted": records[int(best_N[i])]["pair"],
-             "value": int(rank_N[i])}
+             "value": float(rank_N[i])}
             for i in np.argsort(-rank_N, kind="stable")[: analysis.WORST].tolist()
             if rank_N[i] > 1
         ]  # fmt: skip
         return analysis.worst_first("rank", errors, lambda error: -error["value"])
 
-    def made_up(self) -> list[Vectors]:
-        return [(np.eye(1), np.eye(1))]
+    def made_up(self) -> list[retrieval.Vectors]:
+        return [(np.eye(1), np.eye(1), np.zeros(1))]
 
 
 def _nearest(among: Sequence[str], scores: np.ndarray) -> list[dict[str, Any]]:
