@@ -11,7 +11,8 @@ Command:   python launch.py import CHECKPOINT bert; python launch.py train squad
 Data:      87,599 / 10,570 questions; windows of 384 tokens that share 128
 Hardware:  1 x TPU v5e
 Expected:  EM 80.8, F1 88.5 on validation with BERT-base
-Observed:  EM 47.07, F1 60.37 on 4 articles with all-MiniLM-L6-v2 trained on 10 (1,721 questions; seed 0)
+Observed:  EM 47.24 +- 0.80, F1 60.58 +- 0.69 on 4 articles with all-MiniLM-L6-v2 trained on 10 (1,721
+           questions; 3 seeds)
 """
 
 from seqjax.config import derive
