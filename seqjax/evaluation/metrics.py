@@ -55,8 +55,11 @@ def classification_report(
         out["relation_f1"] = _relation_f1(gold, predicted)
     cells, counts = np.unique(np.multiply(y_true, len(named)) + y_pred, return_counts=True)
     row, column = np.divmod(cells, len(named))
-    kinds = [DIRECTED.sub("", label) for label in labels]
-    member = np.array([[name == kind for name in kinds] for kind in _relations(gold)], float)
+    names = ["accuracy", "mcc", "macro_f1"]
+    if "relation_f1" in out:
+        names.append("relation_f1")
+        kinds = [DIRECTED.sub("", label) for label in labels]
+        member = np.array([[name == kind for name in kinds] for kind in _relations(gold)], float)
 
     def scores(drawn: np.ndarray) -> np.ndarray:
         true, said = (_summed(drawn, place, len(named)) for place in (row, column))
@@ -64,12 +67,11 @@ def classification_report(
         mcc = _matthews(true, said, right)
         right, found = right[:, : len(labels)], (true + said)[:, : len(labels)]
         every = [right.sum(axis=1) / len(y_true), mcc, _f1(right, found).mean(axis=1)]
-        if "relation_f1" in out:
+        if "relation_f1" in names:
             every.append(_f1(right @ member.T, found @ member.T).mean(axis=1) if len(member) else np.zeros(len(drawn)))
         return np.stack(every, axis=1)
 
-    names = ("accuracy", "mcc", "macro_f1", "relation_f1")
-    intervals = {name: interval(values) for name, values in zip(names, bootstrap(counts, scores).T, strict=False)}
+    intervals = {name: interval(values) for name, values in zip(names, bootstrap(counts, scores).T, strict=True)}
     return out | _scores(y_true, y_pred, labels) | {"intervals": intervals}
 
 
@@ -81,8 +83,9 @@ def bootstrap(counts: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray])
       statistic: from how often each kind was drawn, float [R, kinds], to [R, ...]; R are as many as memory allows.
     """
     total, rng = int(counts.sum()), np.random.default_rng(0)
-    sizes = [len(part) for part in np.array_split(range(RESAMPLES), -(-RESAMPLES * len(counts) // TOGETHER))]
-    draws = (rng.multinomial(total, counts / total, size=size).astype(float) for size in sizes if size)
+    size = max(1, TOGETHER // len(counts))
+    sizes = (min(size, RESAMPLES - done) for done in range(0, RESAMPLES, size))
+    draws = (rng.multinomial(total, counts / total, size=each).astype(float) for each in sizes)
     return np.concatenate([statistic(drawn) for drawn in draws])
 
 
